@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Composable argument specs: options and their constraints travel together. Private to the gradual.canary collection.
+
+Option names, aliases and ``K8S_AUTH_*`` variables equal those of ``kubernetes.core``
+(its plugins/module_utils/args_common.py and plugins/doc_fragments/k8s_auth_options.py).
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import env_fallback
+
+_CONSTRAINTS = ("mutually_exclusive", "required_together", "required_one_of", "required_if")
+
+
+class ArgumentSpec:
+    """Options with the constraints that belong to them; ``a + b`` has both."""
+
+    def __init__(
+        self, options: dict[str, dict[str, t.Any]], required_by: dict[str, t.Any] | None = None, **constraints: t.Any
+    ) -> None:
+        unknown = set(constraints) - set(_CONSTRAINTS)
+        if unknown:
+            raise TypeError(f"unknown constraints: {sorted(unknown)}")
+        self.options = options
+        self.required_by = required_by or {}
+        self.constraints: dict[str, list[t.Any]] = {name: list(constraints.get(name, ())) for name in _CONSTRAINTS}
+
+    def __add__(self, other: ArgumentSpec) -> ArgumentSpec:
+        clash = set(self.options) & set(other.options)
+        if clash:
+            raise TypeError(f"options defined twice: {sorted(clash)}")
+        return ArgumentSpec(
+            {**self.options, **other.options},
+            {**self.required_by, **other.required_by},
+            **{name: self.constraints[name] + other.constraints[name] for name in _CONSTRAINTS},
+        )
+
+    def keywords(self) -> dict[str, t.Any]:
+        """Return keyword arguments for both ``AnsibleModule`` and ``ArgumentSpecValidator``."""
+        return {"argument_spec": self.options, "required_by": self.required_by, **self.constraints}
+
+
+def _variable(*names: str) -> tuple[t.Any, list[str]]:
+    return (env_fallback, [f"K8S_AUTH_{name}" for name in names])
+
+
+def cluster() -> ArgumentSpec:
+    """Return the options that say which cluster to talk to, and as whom."""
+    return ArgumentSpec(
+        {
+            "kubeconfig": {"type": "raw", "no_log": True, "fallback": _variable("KUBECONFIG")},
+            "context": {"type": "str", "fallback": _variable("CONTEXT")},
+            "host": {"type": "str", "fallback": _variable("HOST")},
+            "api_key": {"type": "str", "no_log": True, "fallback": _variable("API_KEY")},
+            "username": {"type": "str", "fallback": _variable("USERNAME")},
+            "password": {"type": "str", "no_log": True, "fallback": _variable("PASSWORD")},
+            "validate_certs": {
+                "type": "bool",
+                "aliases": ["verify_ssl"],
+                "fallback": _variable("VALIDATE_CERTS", "VERIFY_SSL"),
+            },
+            "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"], "fallback": _variable("CA_CERT", "SSL_CA_CERT")},
+            "client_cert": {
+                "type": "path",
+                "aliases": ["cert_file"],
+                "fallback": _variable("CLIENT_CERT", "CERT_FILE"),
+            },
+            "client_key": {
+                "type": "path",
+                "no_log": False,
+                "aliases": ["key_file"],
+                "fallback": _variable("CLIENT_KEY", "KEY_FILE"),
+            },
+            "proxy": {"type": "str", "fallback": _variable("PROXY")},
+            "no_proxy": {"type": "str", "fallback": _variable("NO_PROXY")},
+            "proxy_headers": {
+                "type": "dict",
+                "options": {
+                    "proxy_basic_auth": {
+                        "type": "str",
+                        "no_log": True,
+                        "fallback": _variable("PROXY_HEADERS_PROXY_BASIC_AUTH"),
+                    },
+                    "basic_auth": {"type": "str", "no_log": True, "fallback": _variable("PROXY_HEADERS_BASIC_AUTH")},
+                    "user_agent": {"type": "str", "fallback": _variable("PROXY_HEADERS_USER_AGENT")},
+                },
+            },
+            "persist_config": {"type": "bool", "fallback": _variable("PERSIST_CONFIG")},
+            "impersonate_user": {"type": "str", "fallback": _variable("IMPERSONATE_USER")},
+            "impersonate_groups": {"type": "list", "elements": "str", "fallback": _variable("IMPERSONATE_GROUPS")},
+            "in_cluster": {"type": "bool", "default": False},
+            "api_timeout": {"type": "int", "default": 60},
+        },
+        required_together=[("client_cert", "client_key"), ("username", "password")],
+        mutually_exclusive=[("in_cluster", "kubeconfig"), ("in_cluster", "host"), ("in_cluster", "context")],
+    )
+
+
+def target() -> ArgumentSpec:
+    """Return the options that name one application in one namespace."""
+    return ArgumentSpec(
+        {
+            "namespace": {"type": "str", "required": True, "aliases": ["ns"]},
+            "app": {"type": "str", "required": True},
+        }
+    )
