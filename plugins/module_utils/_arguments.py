@@ -52,7 +52,7 @@ def cluster() -> ArgumentSpec:
     """Return the options that say which cluster to talk to, and as whom."""
     return ArgumentSpec(
         {
-            "kubeconfig": {"type": "raw", "no_log": True, "fallback": _variable("KUBECONFIG")},
+            "kubeconfig": {"type": "raw", "fallback": _variable("KUBECONFIG")},
             "context": {"type": "str", "fallback": _variable("CONTEXT")},
             "host": {"type": "str", "fallback": _variable("HOST")},
             "api_key": {"type": "str", "no_log": True, "fallback": _variable("API_KEY")},

@@ -53,5 +53,13 @@ class Difference:
         }
 
 
+def without_secrets(item: t.Any) -> t.Any:
+    """Return a Secret with its values hidden, and anything else as it is."""
+    if not isinstance(item, dict) or item.get("kind") != "Secret":
+        return item
+    hidden = {field: dict.fromkeys(item[field], "hidden") for field in ("data", "stringData") if item.get(field)}
+    return {**item, **hidden}
+
+
 def _text(item: Object | None) -> str:
-    return "" if item is None else json.dumps(item, indent=2, sort_keys=True) + "\n"
+    return "" if item is None else json.dumps(without_secrets(item), indent=2, sort_keys=True) + "\n"

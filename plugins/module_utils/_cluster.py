@@ -1,0 +1,348 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Objects of one Kubernetes cluster: reads, writes, waits, check mode. Private to the gradual.canary collection."""
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+from urllib.parse import urlencode
+
+from ansible_collections.gradual.canary.plugins.module_utils import _errors as errors
+from ansible_collections.gradual.canary.plugins.module_utils._api_errors import Question, error_for, is_transient
+from ansible_collections.gradual.canary.plugins.module_utils._connection import Connection, Params, Response
+from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference, presentable
+from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Operation, Rehearsal, patched
+from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS, Kind, Object, kind_of, words
+
+FIELD_MANAGER: t.Final = "gradual.canary"
+JSON_PATCH: t.Final = "application/json-patch+json"
+APPLY_PATCH: t.Final = "application/apply-patch+yaml"
+
+_RPC_VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
+_REQUEST_SECONDS = 20.0  # one attempt; the deadline of the whole call is longer
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+
+class Write(t.NamedTuple):
+    """One request that changed something, or would have in check mode."""
+
+    verb: str
+    path: str
+    content_type: str
+    body: t.Any
+
+
+class Cluster:
+    """One API server, one identity, one budget of seconds for every call.
+
+    In check mode each write is sent with ``dryRun=All`` and remembered in `rehearsal`, so that later reads see it.
+    `writes` and `requests` say what was done so far.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        check_mode: bool = False,
+        rehearsal: Rehearsal | None = None,
+        call_seconds: float = 60.0,
+    ) -> None:
+        self._connection = connection
+        self._call_seconds = call_seconds
+        self.check_mode = check_mode
+        self.rehearsal = rehearsal or Rehearsal()
+        self.writes: list[Write] = []
+        self.requests = 0
+
+    @classmethod
+    def connect(cls, params: Params, *, check_mode: bool = False, rehearsal: Rehearsal | None = None) -> Cluster:
+        """Return the cluster that the shared connection options name. Raises MissingLibrary and InvalidInput."""
+        seconds = float(params.get("api_timeout") or 60)
+        return cls(Connection.open(params), check_mode=check_mode, rehearsal=rehearsal, call_seconds=seconds)
+
+    @property
+    def server(self) -> str:
+        return self._connection.server
+
+    def identity(self) -> dict[str, t.Any]:
+        """Return which cluster was used and as whom: part of every result."""
+        connection = self._connection
+        return {
+            "server": connection.server,
+            "context": connection.context,
+            "user": connection.user,
+            "requests": self.requests,
+        }
+
+    # reading
+
+    def find(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return an object, or None when the API says that there is none."""
+        path = KINDS[kind].path(namespace, name)
+        if self.rehearsal.knows(path):
+            return self.rehearsal.get(path)
+        try:
+            return self._call("GET", path, Asked(KINDS[kind], namespace, name))
+        except errors.NotFound:
+            return None
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object:
+        """Return an object; NotFound when there is none."""
+        item = self.find(kind, name, namespace)
+        if item is None:
+            place = f" in namespace {namespace}" if namespace else ""
+            raise errors.NotFound(f"there is no {kind} {name!r}{place} on {self.server}", kind=kind, name=name)
+        return item
+
+    def search(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        labels: dict[str, str] | None = None,
+        fields: str | None = None,
+    ) -> list[Object]:
+        """Return all objects of a kind, in one namespace or in all, in pages of 500."""
+        return self._list(KINDS[kind], namespace, labels, fields)[0]
+
+    def log(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int = 10) -> str:
+        """Return the last lines of a container's log; empty when there is none (yet)."""
+        query = {"container": container, "tailLines": lines, "previous": str(previous).lower()}
+        path = KINDS["Pod"].path(namespace, pod) + "/log?" + urlencode(query)
+        try:
+            response = self._send("GET", path, None, None, time.monotonic() + self._call_seconds)
+        except errors.Unreachable:
+            return ""
+        return response.body.decode(errors="replace") if response.status == 200 else ""
+
+    def wait(
+        self,
+        kind: str,
+        namespace: str,
+        done: t.Callable[[list[Object]], bool],
+        *,
+        seconds: float,
+        labels: dict[str, str] | None = None,
+        fields: str | None = None,
+    ) -> list[Object] | None:
+        """Watch objects until `done` says so; return them, or None after `seconds`.
+
+        One list and one watch; a watch that the server ends is taken up again from a new list.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            items, version = self._list(KINDS[kind], namespace, labels, fields)
+            known = {item["metadata"]["name"]: item for item in items}
+            if done(list(known.values())):
+                return list(known.values())
+            for event, item in self._watch(KINDS[kind], namespace, labels, fields, version, deadline):
+                if event == "ERROR":
+                    break
+                known[item["metadata"]["name"]] = item
+                if event == "DELETED":
+                    del known[item["metadata"]["name"]]
+                if done(list(known.values())):
+                    return list(known.values())
+            if time.monotonic() >= deadline:
+                return None
+
+    # writing
+
+    def patch(self, item: Object, operations: t.Sequence[Operation]) -> Object:
+        """Send one JSON patch for `item`, guarded by its uid, and return the object as it is then.
+
+        Raises Conflict when one of the tests in `operations` no longer holds.
+        """
+        kind, metadata = kind_of(item), item["metadata"]
+        path = kind.path(metadata.get("namespace"), metadata["name"])
+        guarded = list(operations)
+        if "uid" in metadata:
+            guarded.insert(0, {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]})
+        self.writes.append(Write("patch", path, JSON_PATCH, list(operations)))
+        if self.rehearsal.knows(path):
+            result = patched(self.rehearsal.get(path) or {}, operations)
+        else:
+            result = self._write(
+                "PATCH", path, Asked(kind, metadata.get("namespace"), metadata["name"]), guarded, JSON_PATCH
+            )
+        return self._rehearse(path, result)
+
+    def apply(self, item: Object, *, unchanged: t.Callable[[Object], Object] = lambda live: live) -> Difference:
+        """Server-side apply `item` unless the cluster already has it; return the difference.
+
+        The comparison is the server's own: a dry run against what is there. `unchanged` may put back what others own.
+        """
+        kind, metadata = kind_of(item), item["metadata"]
+        path = kind.path(metadata.get("namespace"), metadata["name"])
+        asked = Asked(kind, metadata.get("namespace"), metadata["name"])
+        before = self.find(kind.name, metadata["name"], metadata.get("namespace"))
+        if self.rehearsal.knows(path) and before is not None:
+            return Difference(words(item), before, before)
+        after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=_write_query(dry_run=True))
+        difference = Difference(words(item), before, unchanged(after))
+        if difference.changed:
+            self.writes.append(Write("apply", path, APPLY_PATCH, item))
+            if not self.check_mode:
+                after = self._write("PATCH", path, asked, item, APPLY_PATCH)
+            self._rehearse(path, after)
+        return difference
+
+    def delete(self, item: Object) -> None:
+        """Delete `item` (this very one, by uid) with its dependents in the background. Deleted already is fine."""
+        kind, metadata = kind_of(item), item["metadata"]
+        path = kind.path(metadata.get("namespace"), metadata["name"])
+        body = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": metadata.get("uid")},
+        }
+        self.writes.append(Write("delete", path, "application/json", {}))
+        if not self.rehearsal.knows(path):
+            try:
+                asked = Asked(kind, metadata.get("namespace"), metadata["name"])
+                self._write("DELETE", path, asked, body, "application/json")
+            except errors.NotFound:
+                pass
+        if self.check_mode:
+            self.rehearsal.put(path, None)
+
+    # transport
+
+    def _rehearse(self, path: str, item: Object) -> Object:
+        if self.check_mode:
+            self.rehearsal.put(path, presentable(item) or {})
+        return item
+
+    def _write(self, method: str, path: str, asked: Asked, body: t.Any, content_type: str) -> Object:
+        return self._call(
+            method, path, asked, body=body, content_type=content_type, query=_write_query(dry_run=self.check_mode)
+        )
+
+    def _list(
+        self, kind: Kind, namespace: str | None, labels: dict[str, str] | None, fields: str | None
+    ) -> tuple[list[Object], str]:
+        query = {"limit": "500", **_selectors(labels, fields)}
+        items: list[Object] = []
+        while True:
+            page = self._call("GET", kind.path(namespace), Asked(kind, namespace, None, "list"), query=query)
+            for item in page.get("items") or []:
+                items.append({"apiVersion": kind.api_version, "kind": kind.name, **item})
+            if not page["metadata"].get("continue"):
+                break
+            query["continue"] = page["metadata"]["continue"]
+        if self.check_mode:
+            items = self.rehearsal.merge(kind.path(namespace), items, labels)
+        return items, str(page["metadata"].get("resourceVersion", ""))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        asked: Asked,
+        *,
+        body: t.Any = None,
+        content_type: str | None = None,
+        query: dict[str, str] | None = None,
+    ) -> Object:
+        deadline = time.monotonic() + self._call_seconds
+        pause = _FIRST_PAUSE
+        url = path + (f"?{urlencode(query)}" if query else "")
+        while True:
+            try:
+                response = self._send(method, url, body, content_type, deadline)
+            except errors.Unreachable:
+                if time.monotonic() + pause > deadline:
+                    raise
+            else:
+                answer = _decoded(response.body)
+                if response.status < 400:
+                    return answer
+                again = _pause_asked(response, pause)
+                if not is_transient(response.status, answer) or time.monotonic() + again > deadline:
+                    raise error_for(response.status, answer, self._question(method, asked))
+                pause = again
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _send(self, method: str, url: str, body: t.Any, content_type: str | None, deadline: float) -> Response:
+        self.requests += 1
+        seconds = min(_REQUEST_SECONDS, deadline - time.monotonic())
+        return self._connection.request(method, url, body, content_type, seconds)
+
+    def _watch(
+        self,
+        kind: Kind,
+        namespace: str,
+        labels: dict[str, str] | None,
+        fields: str | None,
+        version: str,
+        deadline: float,
+    ) -> t.Iterator[tuple[str, Object]]:
+        seconds = max(1.0, deadline - time.monotonic())
+        query = {
+            "watch": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(int(seconds) + 1),
+            **_selectors(labels, fields),
+        }
+        self.requests += 1
+        for event in self._connection.stream(f"{kind.path(namespace)}?{urlencode(query)}", seconds):
+            if not isinstance(event, Response):
+                yield event["type"], event["object"]
+            elif event.status == 403:
+                raise error_for(403, _decoded(event.body), self._question("GET", Asked(kind, namespace, None, "watch")))
+            elif event.status >= 400:
+                time.sleep(_FIRST_PAUSE)  # the caller lists again, and the list says what is wrong
+                return
+
+    def _question(self, method: str, asked: Asked) -> Question:
+        user = self._connection.user
+        who = f"user {user!r}" if user else "this user"
+        verb = asked.verb or _RPC_VERBS[method]
+        return Question(verb, asked.kind.resource, asked.namespace, asked.name, self.server, who)
+
+
+class Asked(t.NamedTuple):
+    """The object or collection that a request is about; `verb` only where the method does not tell."""
+
+    kind: Kind
+    namespace: str | None
+    name: str | None
+    verb: str | None = None
+
+
+def _write_query(*, dry_run: bool) -> dict[str, str]:
+    query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+    if dry_run:
+        query["dryRun"] = "All"
+    return query
+
+
+def _selectors(labels: dict[str, str] | None, fields: str | None) -> dict[str, str]:
+    query = {}
+    if labels:
+        query["labelSelector"] = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    if fields:
+        query["fieldSelector"] = fields
+    return query
+
+
+def _decoded(data: bytes) -> dict[str, t.Any]:
+    try:
+        answer = json.loads(data or b"{}")
+    except ValueError:
+        answer = {"message": data[:200].decode(errors="replace")}
+    return answer if isinstance(answer, dict) else {"message": str(answer)[:200]}
+
+
+def _pause_asked(response: Response, pause: float) -> float:
+    """Return the seconds to wait before the next attempt: the server's Retry-After where it gives one."""
+    try:
+        return max(pause, float(response.headers.get("Retry-After", 0)))
+    except ValueError:
+        return pause

@@ -1,0 +1,252 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A connection to one API server as one identity. Private to the gradual.canary collection.
+
+The only importer of the kubernetes client, and of it only what is hard to do oneself: kubeconfig, exec plugins, OIDC,
+certificates, proxies. Requests go through the client's own connection pool: ``rest_client.request`` behaves differently
+in each major version (36 raises, 37 returns; neither streams a watch), its pool does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils import _errors as errors
+
+try:
+    import urllib3
+    from kubernetes import client as kubernetes_client
+    from kubernetes import config as kubernetes_config
+
+    LIBRARY_ERROR: str | None = None
+except ImportError as import_error:
+    LIBRARY_ERROR = str(import_error)
+
+USER_AGENT: t.Final = "gradual.canary"
+_CONNECT_SECONDS = 20.0
+
+Params = t.Mapping[str, t.Any]
+
+
+class Response(t.NamedTuple):
+    """An answer of the API: status, headers (case-insensitive) and the body's bytes."""
+
+    status: int
+    headers: t.Mapping[str, str]
+    body: bytes
+
+
+class Connection:
+    """Sends single requests; knows nothing of objects, retries or meanings.
+
+    server: URL without a trailing slash. context, user: as the kubeconfig names them, for results and messages.
+    """
+
+    def __init__(self, configuration: t.Any, context: str | None, user: str | None, impersonate: Params) -> None:
+        configuration.retries = False  # retries are the cluster's: one deadline, and an answer is an answer
+        self._configuration = configuration
+        self._pool = kubernetes_client.ApiClient(configuration).rest_client.pool_manager
+        self._impersonate = impersonate
+        self.server = str(configuration.host).rstrip("/")
+        self.context = context
+        self.user = user
+
+    @classmethod
+    def open(cls, params: Params) -> Connection:
+        """Return the connection that the shared options name; nothing is sent yet.
+
+        Raises MissingLibrary and InvalidInput. Never falls back to in-cluster credentials unasked.
+        """
+        _require_library()
+        configuration, context, user = _configuration(params)
+        _override(configuration, params)
+        if not (configuration.api_key or configuration.cert_file or params.get("in_cluster")):
+            raise errors.InvalidInput(
+                f"no credentials for {configuration.host}{f' in context {context!r}' if context else ''}: requests would "
+                "be anonymous. Give api_key, client_cert and client_key, or a kubeconfig whose user has a token, a "
+                "certificate or a working exec plugin."
+            )
+        if params.get("impersonate_groups") and not params.get("impersonate_user"):
+            raise errors.InvalidInput("impersonate_groups needs impersonate_user: the API refuses groups alone")
+        return cls(configuration, context, user, params)
+
+    def request(self, method: str, url: str, body: t.Any, content_type: str | None, seconds: float) -> Response:
+        """Send one request, `body` as JSON, and return the answer whatever its status; Unreachable when there is none."""
+        try:
+            response = self._pool.request(
+                method,
+                self.server + url,
+                body=None if body is None else json.dumps(body).encode(),
+                headers=self._headers(content_type),
+                timeout=urllib3.Timeout(total=max(0.1, seconds)),
+                retries=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise self._unreachable(error) from error
+        return Response(response.status, response.headers, response.data)
+
+    def stream(self, url: str, seconds: float) -> t.Iterator[t.Any]:
+        """Yield the JSON documents of a watch, one a line, until it ends, is cut, or `seconds` have passed.
+
+        The first thing yielded is the Response without a body, so that the caller can judge the status.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            response = self._pool.request(
+                "GET",
+                self.server + url,
+                headers=self._headers(None),
+                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=max(0.1, seconds)),
+                retries=False,
+                preload_content=False,
+            )
+        except urllib3.exceptions.ReadTimeoutError:
+            return
+        except urllib3.exceptions.HTTPError as error:
+            raise self._unreachable(error) from error
+        try:
+            yield Response(response.status, response.headers, response.data if response.status >= 400 else b"")
+            rest = b""
+            for chunk in response.stream(65536, decode_content=True):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (json.loads(line) for line in lines if line)
+                if time.monotonic() >= deadline:
+                    return
+        except urllib3.exceptions.HTTPError:
+            return  # cut, or out of time: the caller asks anew, or has reached its deadline
+        finally:
+            response.close()
+
+    def _headers(self, content_type: str | None) -> t.Any:
+        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": USER_AGENT})
+        for setting in self._configuration.auth_settings().values():  # runs the refresh hook: tokens stay fresh
+            if setting["value"]:
+                headers[setting["key"]] = setting["value"]
+        if content_type:
+            headers["Content-Type"] = content_type
+        if self._impersonate.get("impersonate_user"):
+            headers["Impersonate-User"] = str(self._impersonate["impersonate_user"])
+            for group in self._impersonate.get("impersonate_groups") or ():
+                headers.add("Impersonate-Group", str(group))
+        return headers
+
+    def _unreachable(self, error: Exception) -> errors.Unreachable:
+        hint = ""
+        if isinstance(error, urllib3.exceptions.SSLError):
+            hint = " Give the right ca_cert, or check that this is the server you mean."
+        where = f"{self.server} (context {self.context!r})" if self.context else self.server
+        text = str(error).rpartition(">: ")[2] or str(error)
+        return errors.Unreachable(
+            f"cannot reach the Kubernetes API at {where}: {text}.{hint} Whether the last request arrived is not known; "
+            "run the same command again, it continues from what the cluster says.",
+            server=self.server,
+        )
+
+
+def _require_library() -> None:
+    wanted = "pip install 'kubernetes>=31.0.0,!=36.0.0'"
+    if LIBRARY_ERROR:
+        raise errors.MissingLibrary(
+            f"the Python library 'kubernetes' cannot be imported ({LIBRARY_ERROR}); install it for this Python: {wanted}"
+        )
+    if _library_version() == "36.0.0":
+        raise errors.MissingLibrary(
+            "version 36.0.0 of the Python library 'kubernetes' sends requests without the bearer token; "
+            f"install another: {wanted}"
+        )
+
+
+def _library_version() -> str:
+    import kubernetes  # its __version__ is not in the submodules imported above
+
+    return str(getattr(kubernetes, "__version__", ""))
+
+
+def _configuration(params: Params) -> tuple[t.Any, str | None, str | None]:
+    """Return the client's configuration, the context and the user it came from."""
+    configuration = kubernetes_client.Configuration()
+    if params.get("in_cluster"):
+        try:
+            kubernetes_config.load_incluster_config(client_configuration=configuration)
+        except kubernetes_config.ConfigException as error:
+            raise errors.InvalidInput(f"in_cluster: this is not a pod with a service account ({error})") from error
+        return configuration, None, "in-cluster"
+    if params.get("host") and not params.get("kubeconfig") and not params.get("context"):
+        if not any(params.get(option) for option in ("api_key", "username", "client_cert")):
+            raise errors.InvalidInput(
+                f"host {params['host']} is given without credentials; add api_key, username and password, or client_cert and "
+                "client_key (another identity is never taken silently)"
+            )
+        return configuration, None, params.get("username")
+    kubeconfig = params.get("kubeconfig") or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return _from_kubeconfig(configuration, kubeconfig, params.get("context"), bool(params.get("persist_config")))
+
+
+def _from_kubeconfig(
+    configuration: t.Any, kubeconfig: t.Any, context: str | None, persist: bool
+) -> tuple[t.Any, str, str]:
+    if isinstance(kubeconfig, str) and kubeconfig.lstrip().startswith("{"):
+        try:
+            kubeconfig = json.loads(kubeconfig)
+        except ValueError as error:
+            raise errors.InvalidInput(f"kubeconfig looks like JSON but is not: {error}") from error
+    try:
+        if isinstance(kubeconfig, dict):
+            where = "the inline kubeconfig"
+            names = {entry["name"]: entry for entry in kubeconfig.get("contexts") or []}
+            current = kubeconfig.get("current-context")
+            _known_context(context, names, where)
+            kubernetes_config.load_kube_config_from_dict(
+                kubeconfig, context=context, client_configuration=configuration, persist_config=False
+            )
+        else:
+            kubeconfig = os.path.expanduser(str(kubeconfig))
+            where = f"kubeconfig {kubeconfig}"
+            if not any(os.path.exists(path) for path in kubeconfig.split(os.pathsep)):
+                raise errors.InvalidInput(
+                    f"{where} does not exist; give kubeconfig, host with api_key, or in_cluster: true in a pod"
+                )
+            contexts, active = kubernetes_config.list_kube_config_contexts(config_file=kubeconfig)
+            names = {entry["name"]: entry for entry in contexts}
+            current = active["name"]
+            _known_context(context, names, where)
+            kubernetes_config.load_kube_config(
+                config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=persist
+            )
+    except kubernetes_config.ConfigException as error:
+        raise errors.InvalidInput(f"{where} cannot be used: {error}") from error
+    chosen = str(context or current)
+    return configuration, chosen, str(names.get(chosen, {}).get("context", {}).get("user", ""))
+
+
+def _known_context(context: str | None, names: Params, where: str) -> None:
+    if context and context not in names:
+        raise errors.InvalidInput(f"{where} has no context {context!r}; it has: {', '.join(sorted(names)) or 'none'}")
+
+
+def _override(configuration: t.Any, params: Params) -> None:
+    """Let single options win over the kubeconfig, as in kubernetes.core."""
+    direct = {
+        "host": "host",
+        "ca_cert": "ssl_ca_cert",
+        "client_cert": "cert_file",
+        "client_key": "key_file",
+        "proxy": "proxy",
+        "no_proxy": "no_proxy",
+        "validate_certs": "verify_ssl",
+    }
+    for option, attribute in direct.items():
+        if params.get(option) is not None:
+            setattr(configuration, attribute, params[option])
+    if params.get("api_key"):
+        configuration.api_key = {"authorization": f"Bearer {params['api_key']}"}
+    if params.get("username"):
+        basic = urllib3.make_headers(basic_auth=f"{params['username']}:{params['password']}")
+        configuration.api_key = {"authorization": basic["authorization"]}
+    proxy_headers = {key: value for key, value in (params.get("proxy_headers") or {}).items() if value}
+    if proxy_headers:
+        configuration.proxy_headers = urllib3.make_headers(**proxy_headers)

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which kinds of Kubernetes objects there are, and where the API keeps them. Private to the gradual.canary collection.
+
+A fixed table instead of discovery: discovery costs three requests a process and a stale cache is a correctness risk.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
+
+Object = dict[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """One kind at the one API version the collection speaks."""
+
+    name: str
+    api_version: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def group(self) -> str:
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def resource(self) -> str:
+        """Return the resource as error messages and RBAC name it: ``deployments.apps``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str | None = None, name: str | None = None) -> str:
+        """Return the URL path of the collection, or of one object in it."""
+        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
+        middle = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return f"{root}{middle}/{self.plural}" + (f"/{name}" if name else "")
+
+
+_TABLE = (
+    ("ConfigMap", "v1", "configmaps"),
+    ("Event", "v1", "events"),
+    ("Namespace", "v1", "namespaces", False),
+    ("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
+    ("Pod", "v1", "pods"),
+    ("Secret", "v1", "secrets"),
+    ("Service", "v1", "services"),
+    ("ServiceAccount", "v1", "serviceaccounts"),
+    ("Deployment", "apps/v1", "deployments"),
+    ("ReplicaSet", "apps/v1", "replicasets"),
+    ("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),
+    ("EndpointSlice", "discovery.k8s.io/v1", "endpointslices"),
+    ("Ingress", "networking.k8s.io/v1", "ingresses"),
+    ("IngressClass", "networking.k8s.io/v1", "ingressclasses", False),
+    ("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
+    ("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
+    ("Role", "rbac.authorization.k8s.io/v1", "roles"),
+    ("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings"),
+    ("Gateway", "gateway.networking.k8s.io/v1", "gateways"),
+    ("GatewayClass", "gateway.networking.k8s.io/v1", "gatewayclasses", False),
+    ("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes"),
+    ("ReferenceGrant", "gateway.networking.k8s.io/v1beta1", "referencegrants"),
+)
+KINDS: t.Final[dict[str, Kind]] = {row[0]: Kind(*row) for row in _TABLE}
+
+
+def kind_of(item: Object) -> Kind:
+    """Return the kind of an object; InvalidInput when the collection does not know it at that API version."""
+    kind = KINDS.get(str(item.get("kind")))
+    if kind is None:
+        raise InvalidInput(
+            f"kind {item.get('kind')!r} cannot be applied with a version; allowed: {', '.join(sorted(KINDS))}. "
+            "Apply other kinds before the release, for example with kubernetes.core.k8s."
+        )
+    if item.get("apiVersion") != kind.api_version:
+        raise InvalidInput(
+            f"{kind.name} must have apiVersion {kind.api_version}, not {item.get('apiVersion')!r}", kind=kind.name
+        )
+    return kind
+
+
+def words(item: Object) -> str:
+    """Return an object as a user names it: ``HTTPRoute shop/web``."""
+    metadata = item.get("metadata", {})
+    place = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
+    return f"{item.get('kind')} {place}{metadata.get('name')}"
+
+
+def last_writer(item: Object, *, other_than: str) -> str | None:
+    """Return the field manager that wrote last, if it is not `other_than` and not a status writer."""
+    entries = [e for e in item.get("metadata", {}).get("managedFields", []) if not e.get("subresource")]
+    foreign = [e for e in entries if e.get("manager") != other_than]
+    if not foreign:
+        return None
+    return str(max(foreign, key=lambda entry: str(entry.get("time", "")))["manager"])
