@@ -1,0 +1,3 @@
+module canary.lab/application
+
+go 1.26.0

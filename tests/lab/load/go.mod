@@ -1,0 +1,3 @@
+module canary.lab/load
+
+go 1.26.0

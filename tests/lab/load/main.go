@@ -1,0 +1,154 @@
+// load sends requests at a steady rate, each on a new connection, and counts what every one of them came to. The
+// schedule does not wait for answers (open loop), so a gateway that stalls cannot hide it by being asked less.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Options are the command line.
+type Options struct {
+	URL       string
+	Host      string
+	Address   string
+	Rate      float64
+	Long      int
+	LongQuery string
+	Keepalive int
+	Duration  time.Duration
+	Listen    string
+	Output    string
+}
+
+func options() (Options, error) {
+	var o Options
+	flag.StringVar(&o.URL, "url", "", "address to ask")
+	flag.StringVar(&o.Host, "host", "", "Host header; the URL's host when not given")
+	flag.StringVar(&o.Address, "address", "", "IP:PORT to connect to; the URL's when not given")
+	flag.Float64Var(&o.Rate, "rate", 100, "requests per second, each on a new connection")
+	flag.IntVar(&o.Long, "long", 0, "long requests kept in flight at all times")
+	flag.StringVar(&o.LongQuery, "long-query", "delay=4s", "query of the long requests")
+	flag.IntVar(&o.Keepalive, "keepalive", 0, "clients that also send 10 requests per second each on one kept connection")
+	flag.DurationVar(&o.Duration, "duration", 10*time.Minute, "time after which sending stops")
+	flag.StringVar(&o.Listen, "listen", "", "IP:PORT where the summary can be read while the load runs")
+	flag.StringVar(&o.Output, "output", "", "file that gets the summary at the end; standard output when not given")
+	flag.Parse()
+	if o.URL == "" || flag.NArg() > 0 {
+		return o, errors.New("--url is required, and there are no positional arguments")
+	}
+	if o.Rate < 0 || o.Rate > 5000 {
+		return o, errors.New("--rate is 0 to 5000 requests per second")
+	}
+	return o, nil
+}
+
+func main() {
+	o, err := options()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(2)
+	}
+	if err := run(o); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(o Options) error {
+	sending, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	sending, expire := context.WithTimeout(sending, o.Duration)
+	defer expire()
+
+	tally := newTally(time.Now())
+	if o.Listen != "" {
+		listener, err := net.Listen("tcp", o.Listen)
+		if err != nil {
+			return err
+		}
+		go http.Serve(listener, tally)
+	}
+	short, err := newClient(o, "")
+	if err != nil {
+		return err
+	}
+	long, err := newClient(o, o.LongQuery)
+	if err != nil {
+		return err
+	}
+
+	var flying sync.WaitGroup
+	for range o.Long {
+		flying.Go(func() { repeat(sending, 0, func() bool { return tally.add(long.ask(kindLong)) }) })
+	}
+	for range o.Keepalive {
+		kept := short.keepingConnections()
+		flying.Go(func() {
+			repeat(sending, 100*time.Millisecond, func() bool { return tally.add(kept.ask(kindKept)) })
+		})
+	}
+	schedule(sending, o.Rate, func() {
+		flying.Go(func() { tally.add(short.ask(kindShort)) })
+	})
+	flying.Wait()
+	return write(o.Output, tally.summary(time.Now()))
+}
+
+// schedule calls send at a steady rate until the context ends, catching up when the machine was late.
+func schedule(sending context.Context, rate float64, send func()) {
+	started := time.Now()
+	ticks := time.NewTicker(5 * time.Millisecond)
+	defer ticks.Stop()
+	for sent := 0; ; {
+		select {
+		case <-sending.Done():
+			return
+		case now := <-ticks.C:
+			for ; float64(sent) < rate*now.Sub(started).Seconds(); sent++ {
+				send()
+			}
+		}
+	}
+}
+
+// repeat asks again and again until the context ends, waiting `pause` in between, and a little after a failure.
+func repeat(sending context.Context, pause time.Duration, ask func() bool) {
+	for sending.Err() == nil {
+		wait := pause
+		if !ask() {
+			wait = max(pause, 100*time.Millisecond)
+		}
+		select {
+		case <-sending.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+func write(path string, summary Summary) error {
+	text, err := json.MarshalIndent(summary, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	if path == "" {
+		_, err = os.Stdout.Write(text)
+		return err
+	}
+	// Renamed into place, so that whoever waits for the file never reads half of it.
+	if err := os.WriteFile(path+".part", text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".part", path)
+}

@@ -1,0 +1,3 @@
+module canary.lab/pause
+
+go 1.26.0
