@@ -1,0 +1,24 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The traffic systems. Private to the gradual.canary collection.
+
+Adding one means one file here, one line in `BACKENDS`, an example inventory, an entry in the lab, and passing the
+contract suite.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends.gateway_api import GatewayApi
+from ansible_collections.gradual.canary.plugins.module_utils._backends.ingress_nginx import IngressNginx
+from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+
+BACKENDS: t.Final[dict[str, type[Backend]]] = {backend.name: backend for backend in (GatewayApi, IngressNginx)}
+
+
+def get(cluster: Cluster, target: Target, options: t.Mapping[str, t.Any]) -> Backend:
+    """Return the backend that ``options["type"]`` names, for this application."""
+    return BACKENDS[options["type"]](cluster, target, options)
