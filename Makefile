@@ -3,14 +3,79 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# VENV=/somewhere PYTHON=python3.12 runs any target in another environment, to check an older Python or ansible-core.
 VENV ?= .venv
 PYTHON ?=
 BIN := $(VENV)/bin
+STAGES := MAKE="$(MAKE)" $(BIN)/python tools/stages.py
+COLLECTIONS := $(VENV)/collections
+PYTEST := $(BIN)/pytest -o pythonpath="$(COLLECTIONS) ."
+export VENV PYTHON
 
-.PHONY: help setup
+VERSION := $(shell awk '$$1 == "version:" {print $$2}' galaxy.yml)
+TARBALL := .cache/dist/gradual-canary-$(VERSION).tar.gz
+
+.PHONY: help setup pins check lint format types sanity unit build install-test importer e2e bench demo lab test clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv with the pinned tools (nothing to do when it is current)
 	@tools/setup.sh "$(VENV)" "$(PYTHON)"
+
+pins: ## renew requirements/constraints.txt from requirements/dev.txt
+	@tools/pins.sh
+
+# -- without a cluster ------------------------------------------------------------------------------------------------
+
+check: setup ## lint, types, sanity and unit side by side
+	@$(STAGES) lint types sanity unit
+
+lint: setup ## every linter, documentation and changelog included
+	@tools/lint.sh "$(VENV)"
+
+format: setup ## mend what ruff can mend: layout, order of imports
+	@$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
+
+types: setup ## mypy --strict on the domain
+	@MYPYPATH="$(COLLECTIONS)" $(BIN)/mypy $(foreach part,module_utils plugin_utils,-p ansible_collections.gradual.canary.plugins.$(part))
+
+sanity: setup ## ansible-test sanity, all tests, nothing exempt (SANITY="--test pylint" for one)
+	@tools/sanity.sh "$(VENV)" $(SANITY)
+
+unit: setup ## unit tests (UNIT="tests/unit/x.py -k name" for some)
+	@$(PYTEST) $(if $(filter tests/%,$(UNIT)),,tests/unit tests/checks) -n auto $(UNIT)
+
+# -- the collection as users get it -----------------------------------------------------------------------------------
+
+build: setup ## build the tarball into .cache/dist
+	@$(BIN)/ansible-galaxy collection build --force --output-path .cache/dist . </dev/null
+
+install-test: build ## install the tarball into an empty folder and read every verb and role from there
+	@$(BIN)/python tests/checks/installed.py "$(TARBALL)"
+
+importer: build ## what Galaxy would say about the tarball
+	@$(BIN)/python tests/checks/importer.py "$(TARBALL)"
+
+# -- on a cluster -----------------------------------------------------------------------------------------------------
+
+lab: setup ## bring the lab up (LAB="up core traefik"; also build, down, status, logs, exec, kubeconfig)
+	@$(BIN)/python -m tests.lab $(or $(LAB),up)
+
+e2e: setup ## end-to-end tests on the lab (E2E="tests/e2e/x.py -k name" for some)
+	@$(PYTEST) $(if $(filter tests/%,$(E2E)),,tests/e2e) $(E2E)
+
+bench: setup ## measure, each figure beside the naive form
+	@$(BIN)/python tests/bench/run.py
+
+demo: setup ## a release and a refused release on a real cluster (BACKEND=ingress_nginx for the other gateway)
+	@$(BIN)/python tests/demo/demo.py $(if $(BACKEND),--backend $(BACKEND))
+
+test: setup ## everything: check, install-test, importer, then e2e
+	@$(STAGES) --in-turn check install-test importer
+	@echo "==> e2e"
+	@$(MAKE) --no-print-directory e2e
+
+clean: ## remove what checks and builds left behind (the environment stays: rm -r .venv)
+	@rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible tests/output
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

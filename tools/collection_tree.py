@@ -11,6 +11,7 @@ at no link. The copy below PARENT holds what git tracks or would track; a file t
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 import shutil
@@ -43,12 +44,14 @@ def update(checkout: Path, copy: Path) -> None:
             path.unlink()
     for name in sorted(wanted):
         source, target = checkout / name, copy / name
-        if target.is_file() and not source.is_symlink() and filecmp.cmp(source, target):
+        if source.is_file() and target.is_file() and not source.is_symlink() and filecmp.cmp(source, target):
             shutil.copymode(source, target)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
-        shutil.copy2(source, target, follow_symlinks=False)
+        # An editor may have removed the file since git listed it.
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(source, target, follow_symlinks=False)
 
 
 def main() -> int:

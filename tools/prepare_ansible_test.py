@@ -27,7 +27,7 @@ ensurepip.bootstrap(upgrade=True)
 
 def main() -> int:
     """Write the script for the Python this runs on, unless there is one."""
-    version = "%d.%d" % sys.version_info[:2]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     pip = get_venv_packages(types.SimpleNamespace(version=version))["pip"]
     cached = Path.home() / ".ansible" / "test" / "cache" / f"get_pip_{pip.replace('.', '_')}.py"
     if not cached.exists():

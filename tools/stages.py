@@ -52,7 +52,7 @@ def side_by_side(targets: list[str]) -> list[str]:
             status, output, seconds = done.result()
             if status:
                 failed.append(target)
-                say(f"--- {target} failed after {seconds:.1f} s (make {target}):\n{output.rstrip()}\n--- end of {target}")
+                say(f"--- {target} failed after {seconds:.1f} s:\n{output.rstrip()}\n--- end of {target}")
             else:
                 lines = output.strip().splitlines() or [""]
                 say(f"ok  {target:<12} {seconds:6.1f} s  {lines[-1].strip('= ')}")
