@@ -231,7 +231,9 @@ def _checked_headers(headers: t.Mapping[str, str]) -> dict[str, tuple[str, str]]
             message = f"header {name} in headers is set by the sampler itself; leave it out"
         elif name.lower() in fields:
             message = f"header {name} is given twice in headers"
-        elif _CONTROL.search(value.replace("\t", " ")) or value.encode("latin-1", "ignore") != value.encode("latin-1", "replace"):
+        elif _CONTROL.search(value.replace("\t", " ")) or value.encode("latin-1", "ignore") != value.encode(
+            "latin-1", "replace"
+        ):
             # The value may be a credential, so it is not shown.
             message = f"the value of header {name} has control characters or characters beyond Latin-1"
         else:
