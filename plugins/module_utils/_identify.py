@@ -23,6 +23,8 @@ _REMEMBERED_BODIES = 256
 _REMEMBERED_SIZE = 64 * 1024
 """Bytes; a body's version is remembered up to this size, since most answers of a version are equal."""
 
+_Finder = t.Callable[[str], "str | None"]
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:\-]+)", re.IGNORECASE)
 
@@ -48,12 +50,12 @@ class Identify:
             raise InvalidInput(message)
         self.needs_body = not header
         self._remembered: dict[bytes, str | None] = {}
+        self._header = (header or "").lower()
+        self._find: _Finder | None = None
         if header:
             if not _HEADER_NAME.fullmatch(header):
                 message = f"identify.header {header!r} is not the name of a header"
                 raise InvalidInput(message)
-            self._header = header.lower()
-            self._find = _nothing
         elif jmespath:
             self._find = _jmespath_finder(jmespath)
         else:
@@ -61,7 +63,7 @@ class Identify:
 
     def version(self, headers: t.Mapping[str, str], body: bytes) -> str | None:
         """Return the version, or None when the answer does not tell. Header names are in lower case."""
-        if not self.needs_body:
+        if self._find is None:
             return headers.get(self._header) or None
         remembered = self._remembered
         if body in remembered:
@@ -73,13 +75,6 @@ class Identify:
                 del remembered[next(iter(remembered))]
             remembered[body] = version
         return version
-
-
-_Finder = t.Callable[[str], "str | None"]
-
-
-def _nothing(_text: str) -> str | None:
-    return None
 
 
 def _text(headers: t.Mapping[str, str], body: bytes) -> str:

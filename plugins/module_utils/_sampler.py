@@ -111,7 +111,7 @@ class Sampler:
     Unreachable (host name), UntrustedCertificate and LocalLimit; everything else that goes wrong is in the samples.
     """
 
-    def __init__(  # noqa: PLR0913  the words of the option `sampling`
+    def __init__(
         self,
         request: Request,
         *,

@@ -67,9 +67,9 @@ def _readable(option: str, path: str | None) -> str | None:
     """Return the path with ``~`` resolved when the file can be read."""
     if path is None:
         return None
-    path = os.path.expanduser(path)  # noqa: PTH111  stays text for ssl
+    path = os.path.expanduser(path)
     try:
-        with open(path, "rb"):  # noqa: PTH123
+        with open(path, "rb"):
             return path
     except OSError as error:
         message = f"{option} {path!r} cannot be read: {error.strerror}"
