@@ -35,20 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    name = argparse.ArgumentParser(add_help=False)
-    name.add_argument("--name", default=argparse.SUPPRESS, help="which lab, where several run side by side (default: lab)")
     tiers = ", ".join(catalogue.load().tiers)
     parser = argparse.ArgumentParser(
-        prog="lab",
-        description=USAGE.format(tiers=tiers),
-        parents=[name],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="lab", description=USAGE.format(tiers=tiers), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.set_defaults(name="lab")
+    _add_name(parser, "lab")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(word: str, run: object, words: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(word, parents=[name], help=words, description=words)
+        added = commands.add_parser(word, help=words, description=words)
+        # Without a default here, the name given before the command's word stands.
+        _add_name(added, argparse.SUPPRESS)
         added.set_defaults(run=run)
         return added
 
@@ -62,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     command("audit", _audit, "print the path of the API server's audit log of writes")
     command("images", _images, "print the path of the archive with the test images")
     return parser
+
+
+def _add_name(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--name", default=default, help="which lab, where several run side by side (default: lab)")
 
 
 def _build(laboratory: Laboratory, options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Removing whatever a lab left on the machine, whichever way it ended."""
+"""Removing whatever a lab left on the machine, whichever way it ended, and the control groups it made."""
 
 from __future__ import annotations
 
@@ -27,11 +27,16 @@ def remove(places: Places) -> None:
     processes.kill(processes.all_of(places.name))
     for folder in cgroups(places.cgroup):
         _remove_cgroup(folder)
+    # The sockets of the shims lie in one folder for all containerds of a machine.
+    for address in (places.run / "containerd").glob("io.containerd.runtime.v2.task/*/*/address"):
+        Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
     for point in mounts(places.state, places.run):
         subprocess.run(["umount", "--lazy", point], check=True)
     namespace.remove(places.namespace)
     for result in CNI_RESULTS.glob(f"{places.network}-*"):
-        result.unlink(missing_ok=True)
+        container = result.name.removeprefix(f"{places.network}-").rpartition("-")[0]
+        for entry in CNI_RESULTS.glob(f"*-{container}-*"):
+            entry.unlink(missing_ok=True)
     for link in CONTAINER_LOGS.glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(places.state):
             link.unlink(missing_ok=True)
