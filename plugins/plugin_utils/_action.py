@@ -11,6 +11,7 @@ with ``become`` the verb runs as a module instead, and nothing else differs.
 from __future__ import annotations
 
 import sys
+import time
 import typing as t
 
 from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
@@ -100,12 +101,13 @@ class _DisplayTerminal(Terminal):
         Display().display(f"\r    {text}\033[K", newline=False)
 
     def ask(self, text: str, seconds: float | None) -> str | None:
+        started = time.monotonic()
         try:
             answer = Display().prompt_until(text, seconds=None if seconds is None else max(1, int(seconds)))
-        except AnsiblePromptNoninteractive:
+        except (AnsiblePromptNoninteractive, AnsiblePromptInterrupt):
             return None
-        except AnsiblePromptInterrupt:
-            return ""
+        if seconds is not None and time.monotonic() - started >= seconds:
+            return None  # what was typed so far was never confirmed with Enter
         return bytes(answer).decode(errors="replace").strip()
 
 

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stages of a release, and where a release stands. Pure. Private to the gradual.canary collection."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Match, Weight
+
+_STAGE_KEYS: t.Final = ("name", "weight", "matches", "verify", "bake", "approve")
+_VERIFY_KEYS: t.Final = ("profile", "delta", "alpha", "beta", "errors", "latency", "limit", "timeout")
+_APPROVE_KEYS: t.Final = ("prompt", "timeout")
+_PROFILES: t.Final = ("quick", "standard", "strict")
+_UNITS: t.Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(value: object, where: str) -> int:
+    """Return the seconds of a duration such as ``90``, ``"5m"`` or ``"1h30m"``; InvalidInput when it is none."""
+    text = str(value).strip()
+    if text.isdigit():
+        return int(text)
+    if not re.fullmatch(r"(\d+[smhd])+", text):
+        raise InvalidInput(f"{where} {value!r} is not a duration; write seconds, or 30s, 5m, 1h30m")
+    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhd])", text))
+
+
+@dataclasses.dataclass(frozen=True)
+class Approval:
+    """A question between this stage and the next. timeout: seconds a terminal waits for an answer."""
+
+    prompt: str
+    timeout: int = 3600
+
+    def as_result(self) -> dict[str, t.Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A weight, and what must hold before the next stage.
+
+    number counts from 1. start: the weight before this stage. verify: options of the verb ``verify``; None: no proof.
+    bake: seconds to go on watching after the proof.
+    """
+
+    number: int
+    name: str
+    start: Weight
+    weight: Weight
+    matches: tuple[Match, ...] = ()
+    verify: t.Mapping[str, t.Any] | None = None
+    bake: int = 0
+    approval: Approval | None = None
+
+    def as_result(self) -> dict[str, t.Any]:
+        return {
+            "number": self.number,
+            "name": self.name,
+            "start": self.start.as_percent(),
+            "weight": self.weight.as_percent(),
+            "matches": [match.as_option() for match in self.matches],
+            "verify": None if self.verify is None else dict(self.verify),
+            "bake": self.bake,
+            "approve": self.approval.as_result() if self.approval else None,
+        }
+
+
+def parse_stages(value: object, version: str) -> tuple[Stage, ...]:
+    """Return the stages of a release of `version`.
+
+    value: a list of percentages or of mappings with `_STAGE_KEYS`. Weights ascend strictly and end at 100.
+    Raises InvalidInput naming the stage and the key.
+    """
+    if not isinstance(value, list) or not value:
+        raise InvalidInput("stages must be a list with at least one stage, for example [{weight: 10}, {weight: 100}]")
+    stages: list[Stage] = []
+    for number, entry in enumerate(value, start=1):
+        start = stages[-1].weight if stages else NOTHING
+        stage = _stage(number, entry if isinstance(entry, dict) else {"weight": entry}, start, version)
+        if stage.weight <= start:
+            raise InvalidInput(
+                f"stage {number} has weight {stage.weight}, which is not above {start} of the stage before; "
+                "weights must ascend from more than 0 to 100"
+            )
+        stages.append(stage)
+    if stages[-1].weight != EVERYTHING:
+        raise InvalidInput(
+            f"the last stage has weight {stages[-1].weight}; it must have 100, for the promotion rests on its proof. "
+            "Add {weight: 100} at the end."
+        )
+    return tuple(stages)
+
+
+def next_stage(stages: t.Sequence[Stage], weight: Weight) -> int:
+    """Return the number of the stage at which a release at `weight` goes on.
+
+    A stage whose weight is reached but whose proof this run has not seen is proven again: the evidence of another run
+    is not ours.
+    """
+    for stage in stages:
+        if stage.weight >= weight and weight > NOTHING:
+            return stage.number
+    return 1
+
+
+def status_of(version: str, split: t.Mapping[str, t.Any]) -> str:
+    """Return ``new``, ``underway``, ``finished`` or ``other_canary`` for a release of `version`.
+
+    split: ``Split.as_result()``; empty: nothing is known, so the release is new.
+    """
+    canary = (split.get("canary") or {}).get("version")
+    if canary not in (None, version):
+        return "other_canary"
+    if canary == version:
+        return "underway"
+    return "finished" if (split.get("stable") or {}).get("version") == version else "new"
+
+
+def _stage(number: int, entry: t.Mapping[str, t.Any], start: Weight, version: str) -> Stage:
+    where = f"stage {number}"
+    _known_keys(where, entry, _STAGE_KEYS)
+    if "weight" not in entry:
+        raise InvalidInput(f"{where} has no weight; give the percentage of traffic that {version} is to receive")
+    weight = Weight.percent(entry["weight"])
+    return Stage(
+        number=number,
+        name=str(entry.get("name") or weight.as_percent()),
+        start=start,
+        weight=weight,
+        matches=tuple(Match.parse(match) for match in entry.get("matches") or ()),
+        verify=_verify(where, entry.get("verify", True)),
+        bake=seconds(entry.get("bake", 0), f"{where}: bake"),
+        approval=_approval(where, entry.get("approve"), f"{version} at {weight}: go on?"),
+    )
+
+
+def _verify(where: str, value: object) -> t.Mapping[str, t.Any] | None:
+    if value is False or value == "none":
+        return None
+    options = {"profile": "standard"} if value is True else {"profile": value} if isinstance(value, str) else value
+    if not isinstance(options, dict):
+        raise InvalidInput(f"{where}: verify must be true, false, one of {', '.join(_PROFILES)}, or a mapping")
+    _known_keys(f"{where}: verify", options, _VERIFY_KEYS)
+    if options.get("profile", "standard") not in _PROFILES:
+        raise InvalidInput(
+            f"{where}: verify profile {options['profile']!r} is unknown; allowed: {', '.join(_PROFILES)}"
+        )
+    return {"profile": "standard", **options}
+
+
+def _approval(where: str, value: object, prompt: str) -> Approval | None:
+    if value is None or value is False:
+        return None
+    options = {} if value is True else {"prompt": value} if isinstance(value, str) else value
+    if not isinstance(options, dict):
+        raise InvalidInput(f"{where}: approve must be true, false, a question, or a mapping with prompt and timeout")
+    _known_keys(f"{where}: approve", options, _APPROVE_KEYS)
+    return Approval(
+        str(options.get("prompt") or prompt), seconds(options.get("timeout", 3600), f"{where}: approve: timeout")
+    )
+
+
+def _known_keys(where: str, value: t.Mapping[str, t.Any], allowed: t.Sequence[str]) -> None:
+    unknown = sorted(str(key) for key in set(value) - set(allowed))
+    if unknown:
+        raise InvalidInput(f"{where} has unknown keys: {', '.join(unknown)}; allowed: {', '.join(allowed)}")

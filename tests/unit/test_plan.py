@@ -1,0 +1,101 @@
+"""The stages of a release: what is accepted, what is refused, and where a release goes on."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, InvalidSplit
+from ansible_collections.gradual.canary.plugins.module_utils._plan import next_stage, parse_stages, seconds, status_of
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([], "at least one stage"),
+        ("10", "must be a list"),
+        ([{"weight": 50}, {"weight": 10}, {"weight": 100}], r"stage 2 has weight 10 %, which is not above 50 %"),
+        ([{"weight": 0}, {"weight": 100}], r"stage 1 has weight 0 %, which is not above 0 %"),
+        ([{"weight": 10}, {"weight": 50}], r"last stage has weight 50 %; it must have 100"),
+        ([{"weight": 10, "wieght": 1}, 100], r"stage 1 has unknown keys: wieght; allowed: name, weight"),
+        ([{"name": "first"}, 100], r"stage 1 has no weight; give the percentage of traffic that v2"),
+        ([{"weight": 10, "verify": {"profil": 1}}, 100], r"stage 1: verify has unknown keys: profil"),
+        ([{"weight": 10, "verify": "sloppy"}, 100], r"profile 'sloppy' is unknown; allowed: quick, standard, strict"),
+        ([{"weight": 10, "approve": {"promt": "?"}}, 100], r"stage 1: approve has unknown keys: promt"),
+        ([{"weight": 10, "bake": "5 minutes"}, 100], r"stage 1: bake '5 minutes' is not a duration"),
+        ([{"weight": 10, "matches": [{"headr": "x"}]}, 100], r"has unknown keys \['headr'\]"),
+    ],
+)
+def test_a_stage_that_cannot_be_meant_is_refused_with_its_number_and_key(stages: object, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        parse_stages(stages, "v2")
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ("ten", "'ten' is not a percentage"),
+        (101, "101 is out of range"),
+        (-1, "-1 is out of range"),
+        ("0.001", "finer than 0.01 %"),
+        ("nan", "out of range"),
+    ],
+)
+def test_a_weight_that_is_no_percentage_is_refused(weight: object, message: str) -> None:
+    with pytest.raises(InvalidSplit, match=message):
+        parse_stages([{"weight": weight}, 100], "v2")
+
+
+def test_defaults_are_a_standard_proof_no_bake_and_no_question() -> None:
+    first, last = parse_stages([10, 100], "v2")
+    assert (first.name, first.start.points, first.weight.points) == ("10", 0, 1000)
+    assert first.verify == {"profile": "standard"}
+    assert (first.bake, first.approval) == (0, None)
+    assert last.start == first.weight
+
+
+def test_an_approval_names_the_version_and_the_weight_unless_told_otherwise() -> None:
+    (stage,) = parse_stages([{"weight": 100, "approve": True}], "v2")
+    assert stage.approval is not None
+    assert stage.approval.prompt == "v2 at 100 %: go on?"
+
+
+@pytest.mark.parametrize(("weight", "number"), [("0", 1), ("1", 1), ("5", 2), ("10", 2), ("50", 3), ("100", 3)])
+def test_a_release_goes_on_at_the_stage_that_has_not_been_proven(weight: str, number: int) -> None:
+    assert next_stage(parse_stages([1, 10, 100], "v2"), Weight.percent(weight)) == number
+
+
+@pytest.mark.parametrize(
+    ("split", "status"),
+    [
+        ({}, "new"),
+        ({"stable": {"version": "v1"}, "canary": None}, "new"),
+        ({"stable": {"version": "v1"}, "canary": {"version": "v2"}}, "underway"),
+        ({"stable": {"version": "v2"}, "canary": None}, "finished"),
+        ({"stable": {"version": "v2"}, "canary": {"version": "v2"}}, "underway"),
+        ({"stable": {"version": "v1"}, "canary": {"version": "v3"}}, "other_canary"),
+    ],
+)
+def test_the_split_tells_where_a_release_stands(split: dict[str, object], status: str) -> None:
+    assert status_of("v2", split) == status
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(90, 90), ("90", 90), ("5m", 300), ("1h30m", 5400), ("1d", 86400), ("0", 0)]
+)
+def test_durations_are_written_as_people_write_them(text: object, value: int) -> None:
+    assert seconds(text, "bake") == value
+
+
+@given(st.lists(st.integers(1, 9999), unique=True, max_size=8))
+def test_any_ascending_weights_that_end_at_100_are_stages_that_follow_on_each_other(points: list[int]) -> None:
+    weights = [Weight(point).as_percent() for point in sorted(points)] + ["100"]
+    stages = parse_stages(weights, "v2")
+    assert [stage.weight.as_percent() for stage in stages] == weights
+    assert all(before.weight == after.start for before, after in zip(stages, stages[1:], strict=False))
+
+
+@given(st.integers(0, 10000))
+def test_a_weight_survives_being_written_and_read(points: int) -> None:
+    assert Weight.percent(str(Weight(points))).points == points
