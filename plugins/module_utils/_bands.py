@@ -99,7 +99,7 @@ def bands(weights: Mapping[str, int], delta: int = PROFILES["standard"].delta, z
         raise InvalidSplit(message)
     found = {version: _band(weight / WHOLE, delta / WHOLE, zero / WHOLE) for version, weight in weights.items()}
     shared = [version for version, weight in weights.items() if weight]
-    if len(shared) == 2:  # noqa: PLR2004 - a pair
+    if len(shared) == 2:
         light, heavy = sorted(shared, key=lambda version: weights[version])
         found[heavy] = found[light].complement()
     return found
@@ -184,7 +184,7 @@ def expected_requests(weights: Mapping[str, int], claims: Mapping[str, Band], al
     """
     require_bands(weights, claims)
     shared = [version for version in weights if any(claims[version].edges())]
-    if len(weights) == 2:  # noqa: PLR2004 - the claims of a pair say the same twice
+    if len(weights) == 2:
         shared = shared[:1]
     total = (0.0, 0.0)
     for version in shared:

@@ -134,7 +134,7 @@ class RateGate:
         """Return the log evidence against a rate at the limit; an advance at ln(1 / alpha)."""
         return self._low_enough.log_e(self.events, self.n - self.events)
 
-    def update(self, event: bool) -> Recommendation:  # noqa: FBT001 - one answer, bad or not
+    def update(self, event: bool) -> Recommendation:
         """Take one answer, bad or not, and return the verdict."""
         return self.add(int(event), 1)
 
@@ -183,7 +183,7 @@ class RelativeGate:
         """Return the log evidence against equal error rates; a rollback at ln(1 / beta)."""
         return self._mixture.log_e(self.canary_errors, self.errors - self.canary_errors)
 
-    def update(self, canary: bool) -> Recommendation:  # noqa: FBT001 - whose error it was
+    def update(self, canary: bool) -> Recommendation:
         """Take one error, of the canary or not, and return the verdict."""
         return self.add(int(canary), 1)
 

@@ -69,11 +69,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Alternative:
-    """A named way for the split to be wrong: log of its prior, and of its share over the weight, per version."""
+    """A named way for the split to be wrong: log of its prior, and of its share over the weight, per version.
+
+    A version in `absent` has no share; its first answer refutes the alternative, and its ratio is never used.
+    """
 
     name: str
     log_prior: float
     log_ratios: tuple[float, ...]
+    absent: frozenset[int]
 
 
 class _Side:
@@ -103,7 +107,7 @@ class SplitTest:
     and is diagnosed as `unknown:<version>`.
     """
 
-    def __init__(  # noqa: PLR0913 - the parameters of the test, all named in the literature
+    def __init__(
         self,
         weights: Mapping[str, int],
         bands: Mapping[str, Band],
@@ -170,7 +174,7 @@ class SplitTest:
         if self.weights[version] == 0:
             return self._decide("fail", "leak", "leak")
         if hits[position] == 1:
-            self._alternatives = [some for some in self._alternatives if some.log_ratios[position] > -math.inf]
+            self._alternatives = [some for some in self._alternatives if position not in some.absent]
         self._log_gammas[position] = math.lgamma(hits[position] + _HALF)
 
         if diagnosis := self._wrong():
@@ -269,7 +273,7 @@ def _alternatives(
     if previous is not None:
         rest["previous_weights"] = {version: previous.get(version, 0) / WHOLE for version in shares}
     named = list(shares)
-    if len(shares) == 2:  # noqa: PLR2004 - a pair: what is low for one is high for the other
+    if len(shares) == 2:
         one, other = shares
         rest["swapped"] = {one: shares[other], other: shares[one]}
         named = [one if weights[one] < weights[other] else other]
@@ -295,8 +299,13 @@ def _alternatives(
 
 
 def _alternative(name: str, log_prior: float, some: Mapping[str, float], weights: Mapping[str, int]) -> _Alternative:
-    ratios = (some[version] * WHOLE / weight if weight else 1.0 for version, weight in weights.items())
-    return _Alternative(name, log_prior, tuple(math.log(ratio) if ratio else -math.inf for ratio in ratios))
+    ratios = [some[version] * WHOLE / weight if weight else 1.0 for version, weight in weights.items()]
+    return _Alternative(
+        name,
+        log_prior,
+        tuple(math.log(ratio) if ratio else 0.0 for ratio in ratios),
+        frozenset(position for position, ratio in enumerate(ratios) if not ratio),
+    )
 
 
 def _moved(shares: Mapping[str, float], version: str, share: float) -> dict[str, float]:

@@ -54,7 +54,7 @@ class SplitVerification:
     `settle_until` is a time of the clock that gives `now` to `update`, in seconds. `maximum` is that of one attempt.
     """
 
-    def __init__(  # noqa: PLR0913 - the parameters of the test and the end of settling
+    def __init__(
         self,
         weights: Mapping[str, int],
         bands: Mapping[str, Band],
