@@ -43,13 +43,11 @@ class Identify:
     def __init__(self, *, header: str | None = None, jmespath: str | None = None, regex: str | None = None) -> None:
         given = [name for name, value in (("header", header), ("jmespath", jmespath), ("regex", regex)) if value]
         if len(given) != 1:
-            message = (
-                "identify needs exactly one of header, jmespath and regex;"
-                f" {' and '.join(given) if given else 'none of them'} was given"
-            )
+            found = f"{' and '.join(given)} are given" if given else "none of them is given"
+            message = f"identify needs exactly one of header, jmespath and regex; {found}"
             raise InvalidInput(message)
         self.needs_body = not header
-        self._remembered: dict[bytes, str | None] = {}
+        self._remembered: dict[tuple[str, bytes], str | None] = {}
         self._header = (header or "").lower()
         self._find: _Finder | None = None
         if header:
@@ -66,14 +64,15 @@ class Identify:
         if self._find is None:
             return headers.get(self._header) or None
         remembered = self._remembered
-        if body in remembered:
-            return remembered[body]
+        answer = (headers.get("content-type", ""), body)
+        if answer in remembered:
+            return remembered[answer]
         version = self._find(_text(headers, body))
         if len(body) <= _REMEMBERED_SIZE:
             if len(remembered) >= _REMEMBERED_BODIES:
                 # The oldest makes room: bodies that never repeat must not push out the rest all at once.
                 del remembered[next(iter(remembered))]
-            remembered[body] = version
+            remembered[answer] = version
         return version
 
 
