@@ -23,8 +23,8 @@ help: ## list the targets
 setup: ## make .venv with the pinned tools (nothing to do when it is current)
 	@tools/setup.sh "$(VENV)" "$(PYTHON)"
 
-pins: ## renew requirements/constraints.txt from requirements/dev.txt
-	@tools/pins.sh
+pins: ## renew requirements/constraints.txt (OLDEST=python3.11 NEWEST=python3.13)
+	@tools/pins.sh "$(OLDEST)" "$(NEWEST)"
 
 # -- without a cluster ------------------------------------------------------------------------------------------------
 

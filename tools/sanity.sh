@@ -12,9 +12,8 @@ venv=$(cd "${1:?usage: tools/sanity.sh VENV [ARGUMENT...]}" && pwd)
 shift
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$venv/bin:$PATH
-# With a locale ansible-test accepts everywhere, and with byte code, which it needs to reuse its environments.
+# A locale that exists everywhere.
 export LC_ALL=C.UTF-8
-unset PYTHONDONTWRITEBYTECODE
 
 version=$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 parent=.cache/sanity-$version

@@ -8,7 +8,8 @@
 #   tools/setup.sh VENV [PYTHON]
 #
 # VENV is the folder to make; PYTHON an interpreter to use instead of the newest installed one that is supported.
-# Nothing is done when the environment was made from the same requirements already.
+# Nothing is done when the environment was made from the same requirements already; it keeps its Python until PYTHON
+# names another or the folder is removed.
 set -euo pipefail
 
 venv=${1:?usage: tools/setup.sh VENV [PYTHON]}
@@ -20,10 +21,15 @@ cd "$root"
 supported="3.14 3.13 3.12 3.11"
 
 stamp() {
-    { printf '%s\n' "$wanted"; cat requirements/dev.txt requirements/constraints.txt tools/setup.sh; } | sha256sum
+    sha256sum requirements/dev.txt requirements/constraints.txt tools/setup.sh
+}
+
+version_of() {
+    "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null
 }
 
 up_to_date() {
+    [[ -z $wanted || $(version_of "$wanted") == "$(version_of "$venv/bin/python")" ]] || return 1
     [[ -f $venv/.stamp && $(<"$venv/.stamp") == "$(stamp)" && -x $venv/bin/python ]]
 }
 
@@ -79,12 +85,12 @@ if command -v flock >/dev/null; then
     up_to_date && exit 0
 fi
 
-python=${wanted:-$(newest_python)}
-ensure_ensurepip "$python"
-version=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
-
 rm -f "$venv/.stamp"
-if [[ "$("$venv/bin/python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)" != "$version" ]]; then
+version=$(version_of "$venv/bin/python" || true)
+if [[ -z $version || (-n $wanted && $(version_of "$wanted") != "$version") ]]; then
+    python=${wanted:-$(newest_python)}
+    ensure_ensurepip "$python"
+    version=$(version_of "$python")
     say "making $venv with Python $version ($python)"
     rm -rf "$venv"
     "$python" -m venv "$venv"
