@@ -84,7 +84,7 @@ def _go_program(build: Build) -> Program:
     digest = _digest(build.package, *command, _go_version(), *_sources(folder))
 
     def make(temporary: Path, log: Path) -> None:
-        environment = os.environ | {"CGO_ENABLED": "0"}
+        environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
         _watch(build.name, [*command, "-o", str(temporary / build.name), build.package], folder, environment, log)
 
     return Program(build.name, build.tier, build.programs, _kept(build.name, digest), make)

@@ -92,9 +92,14 @@ def _make(laboratory: Laboratory, tiers: list[str]) -> None:
 
 def _down(laboratory: Laboratory, options: argparse.Namespace) -> int:
     _require_root()
+    places = laboratory.places
     with laboratory.locked():
-        leftovers.remove(laboratory.places)
+        others = set(processes.inside(namespace.NAMESPACES / places.namespace)) - set(processes.all_of(places.name))
+        leftovers.remove(places)
     print(f"lab {options.name} is down")
+    for pid in sorted(others):
+        # Started by `lab exec`; the network they see has nothing in it any more. Not ours to stop.
+        print(f"still running in its network namespace: {pid} {processes.words_of(pid)}")
     return 0
 
 

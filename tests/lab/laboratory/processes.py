@@ -33,6 +33,9 @@ def start(places: Places, component: str, command: Sequence[str], environment: M
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    # In the middle of exec a process has no environment yet, and would pass for one that has ended.
+    while not _environment(process.pid) and _running(process.pid):
+        time.sleep(POLL)
     record = _record(places, component)
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(f"{process.pid}\n")
@@ -58,6 +61,23 @@ def all_of(name: str) -> list[int]:
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _belongs(int(entry), name)]
 
 
+def inside(namespace: Path) -> list[int]:
+    """Every process in a network namespace, whoever started it."""
+    try:
+        wanted = namespace.stat().st_ino
+    except OSError:
+        return []
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _network(int(entry)) == wanted]
+
+
+def words_of(pid: int) -> str:
+    """A process's command line."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").strip()
+    except OSError:
+        return "(ended)"
+
+
 def stop(pids: Iterable[int], patience: float) -> None:
     """Ask the processes to stop, wait at most `patience` seconds for all of them, then kill those that are left."""
     waiting = list(pids)
@@ -80,10 +100,21 @@ def _record(places: Places, component: str) -> Path:
 
 def _belongs(pid: int, name: str) -> bool:
     # A zombie has an empty environment, so it does not count as running.
+    return f"{MARK}={name}".encode() in _environment(pid).split(b"\0")
+
+
+def _environment(pid: int) -> bytes:
     try:
-        return f"{MARK}={name}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
-        return False
+        return b""
+
+
+def _network(pid: int) -> int | None:
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino
+    except OSError:
+        return None
 
 
 def _send(pids: Iterable[int], number: signal.Signals) -> None:
