@@ -1,0 +1,310 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What would break or falsify a split by canary annotations. Private to the gradual.canary collection.
+
+`Scene.look` asks the cluster; everything after it is decided without.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import (
+    Annotated,
+    Route,
+    annotations_of,
+    class_of,
+    is_ours,
+    routes_of,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target, ownership
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import (
+    CONTROLLER_CLASS,
+    Controller,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import endpoints_of, selector_of
+from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, Forbidden, ForeignOwner, NotReady
+from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
+
+_STICKY: t.Final = ("affinity", "upstream-hash-by")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What the options say: the main Ingress, its paths that are split, and the names around it."""
+
+    target: Target
+    main: Object
+    routes: tuple[Route, ...]
+    canary_name: str
+    prefix: str
+    controller: Controller
+    controller_given: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """Everything that was read. others: all Ingresses but the main one and the canary. *_pods: ready endpoints."""
+
+    setting: Setting
+    ingress_class: Object | None
+    canary: Object | None
+    others: tuple[Object, ...]
+    everywhere: bool
+    stable_service: Object | None
+    canary_service: Object | None
+    stable_pods: frozenset[str]
+    canary_pods: frozenset[str]
+
+    @classmethod
+    def look(cls, cluster: Cluster, setting: Setting) -> Scene:
+        namespace, target = setting.target.namespace, setting.target
+        class_name = class_of(setting.main)
+        try:
+            ingresses, everywhere = cluster.search("Ingress"), True
+        except Forbidden:
+            ingresses, everywhere = cluster.search("Ingress", namespace), False
+        own = {(namespace, setting.main["metadata"]["name"]), (namespace, setting.canary_name)}
+        stable = setting.routes[0].service
+        return cls(
+            setting=setting,
+            ingress_class=cluster.find("IngressClass", class_name) if class_name else None,
+            canary=cluster.find("Ingress", setting.canary_name, namespace),
+            others=tuple(i for i in ingresses if (i["metadata"]["namespace"], i["metadata"]["name"]) not in own),
+            everywhere=everywhere,
+            stable_service=cluster.find("Service", stable, namespace),
+            canary_service=cluster.find("Service", target.canary_service, namespace),
+            stable_pods=endpoints_of(cluster, namespace, stable),
+            canary_pods=endpoints_of(cluster, namespace, target.canary_service),
+        )
+
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(
+            finding
+            for look in (_of_controller, _of_main, _of_canary_ingress, _of_others, _of_services, _of_pods)
+            for finding in look(self)
+        )
+
+
+Findings = t.Iterator[Finding]
+
+
+def _of_controller(scene: Scene) -> Findings:
+    setting, item = scene.setting, scene.ingress_class
+    name = setting.main["spec"].get("ingressClassName")
+    if name and item is None:
+        yield Finding(
+            "error",
+            "class_missing",
+            f"{words(setting.main)} is of IngressClass {name!r}, which does not exist, so that nothing serves it",
+            "Create the class, or set the Ingress's ingressClassName to one that exists.",
+        )
+        return
+    program = str(item["spec"].get("controller", "")) if item else ""
+    if item and CONTROLLER_CLASS not in program and not setting.controller_given:
+        yield Finding(
+            "error",
+            "unsupported_controller",
+            f"IngressClass {name!r} is served by {program}, which is not known to read canary annotations",
+            "Use another backend. If it reads them all the same, say whose behaviour it has with backend.controller.",
+        )
+    elif not setting.controller.identified:
+        yield Finding(
+            "warning",
+            "controller_unknown",
+            f"nothing tells which program serves {words(setting.main)}; it is taken for ingress-nginx",
+            "Set backend.controller to ingress-nginx or traefik.",
+        )
+
+
+def _of_main(scene: Scene) -> Findings:
+    setting = scene.setting
+    if Annotated.read(setting.prefix, setting.main).is_canary:
+        yield Finding(
+            "error",
+            "main_is_canary",
+            f"{words(setting.main)} is itself a canary Ingress",
+            "Name the Ingress of the stable version with backend.ingress.",
+        )
+    given = annotations_of(setting.main)
+    for key in _STICKY:
+        if given.get(f"{setting.prefix}/{key}"):
+            yield Finding(
+                "warning",
+                "sticky",
+                f"{words(setting.main)} has {key}: {given[f'{setting.prefix}/{key}']}, so that clients stay where they "
+                "are whatever the weight, and a split of requests is not that of users",
+                "Remove the annotation for the release, or expect new clients only to follow the weight.",
+            )
+
+
+def _of_canary_ingress(scene: Scene) -> Findings:
+    canary, service = scene.canary, scene.setting.target.canary_service
+    if canary is None:
+        return
+    if not is_ours(canary):
+        yield Finding(
+            "error",
+            ForeignOwner.code,
+            f"{words(canary)} was not made by this collection",
+            "Remove it, or give another name with backend.canary_ingress.",
+        )
+        return
+    yield from ownership(canary)
+    leads = sorted({route.service for route in routes_of(canary)})
+    if service not in leads:
+        yield Finding(
+            "error",
+            Conflict.code,
+            f"{words(canary)} leads to {', '.join(leads) or 'no Service'} and not to {service}",
+            "Finish or abort the release of that version first.",
+        )
+
+
+def _of_others(scene: Scene) -> Findings:
+    setting, places = scene.setting, {route.place for route in scene.setting.routes}
+    stable, namespace = setting.routes[0].service, setting.target.namespace
+    if not scene.everywhere:
+        yield Finding(
+            "warning",
+            Forbidden.code,
+            f"only the Ingresses of namespace {namespace} could be looked at; one elsewhere may claim the same paths",
+            "Allow the user to list ingresses.networking.k8s.io in all namespaces, or make sure that there is none.",
+        )
+    for other in scene.others:
+        if class_of(other) != class_of(setting.main):
+            continue
+        routes, near = routes_of(other), other["metadata"]["namespace"] == namespace
+        if Annotated.read(setting.prefix, other).is_canary:
+            for route in routes:
+                if route.place in places:
+                    yield Finding(
+                        "error",
+                        "other_canary",
+                        f"{words(other)} is a canary on {route} already, and only one can be",
+                        "Remove it, or release by it with backend.canary_ingress if this collection made it.",
+                    )
+        elif near:
+            yield from _of_neighbour(other, routes, stable, setting)
+
+
+def _of_neighbour(other: Object, routes: tuple[Route, ...], stable: str, setting: Setting) -> Findings:
+    canary = setting.target.canary_service
+    if any(route.service == canary for route in routes):
+        yield Finding(
+            "error",
+            "primary_backend",
+            f"{words(other)} sends all its traffic to {canary}; as canary of another Ingress it would be ignored there",
+            "Remove that path for the time of the release, or give it a Service of its own.",
+        )
+    leaks = sorted({str(route) for route in routes if route.service == stable})
+    if leaks:
+        yield Finding(
+            "warning",
+            "leak",
+            f"{words(other)} sends {', '.join(leaks)} to {stable} too, and will be split as well: controllers split "
+            "by Service, not by host",
+            "Give that Ingress a Service of its own if it must stay whole.",
+        )
+
+
+def _of_services(scene: Scene) -> Findings:
+    namespace = scene.setting.target.namespace
+    roles = (
+        (scene.setting.routes[0].service, scene.stable_service),
+        (scene.setting.target.canary_service, scene.canary_service),
+    )
+    for name, service in roles:
+        if service is None:
+            yield Finding(
+                "error",
+                "not_found",
+                f"there is no Service {namespace}/{name}",
+                "Deploy it before the release begins.",
+            )
+        elif not selector_of(service):
+            yield Finding(
+                "error",
+                "no_selector",
+                f"{words(service)} selects no pods, so that a promotion cannot move it",
+                "Give it a selector.",
+            )
+        else:
+            yield from _of_ports(scene, service)
+    if scene.stable_service is None or scene.canary_service is None:
+        return
+    yield from ownership(scene.stable_service)
+    stable, canary = selector_of(scene.stable_service), selector_of(scene.canary_service)
+    if stable and stable == canary:
+        yield Finding(
+            "error",
+            Conflict.code,
+            f"{words(scene.stable_service)} selects the pods of {scene.setting.target.canary_service}: "
+            f"{scene.setting.target.version} is the stable version already",
+            "There is nothing to release.",
+        )
+    elif stable and (stable.items() <= canary.items() or scene.stable_pods & scene.canary_pods):
+        yield Finding(
+            "error",
+            "overlap",
+            f"{words(scene.stable_service)} selects pods of {scene.setting.target.canary_service} too, so that they "
+            "get traffic at weight 0",
+            "Make its selector name the stable version, for example with the label app.kubernetes.io/version.",
+        )
+
+
+def _of_ports(scene: Scene, service: Object) -> Findings:
+    for wanted in sorted({route.port for route in scene.setting.routes}, key=str):
+        port = _port(service, wanted)
+        stable = _port(scene.stable_service, wanted)
+        if port is None:
+            yield Finding(
+                "error",
+                "port",
+                f"{words(service)} has no port {wanted!r}, which {words(scene.setting.main)} sends to",
+                "Give the Service that port.",
+            )
+        elif stable is not None and _differ(_to(port), _to(stable)):
+            yield Finding(
+                "error",
+                "port",
+                f"{words(service)} sends port {wanted!r} to {_to(port)} and the stable Service to {_to(stable)}, "
+                "which the new version's pods would be asked for after the promotion",
+                "Let both name the port of the container, or use the same number.",
+            )
+
+
+def _of_pods(scene: Scene) -> Findings:
+    if scene.stable_service is not None and not scene.stable_pods:
+        yield Finding(
+            "error",
+            NotReady.code,
+            f"{words(scene.stable_service)} has no ready endpoints: the stable version does not serve",
+            "Bring the stable version up first; with ingress-nginx even the canary's share would fail.",
+        )
+    if scene.canary_service is not None and not scene.canary_pods:
+        yield Finding(
+            "error",
+            NotReady.code,
+            f"{words(scene.canary_service)} has no ready endpoints: its share would go to the stable version unnoticed",
+            "Deploy the version and wait until it is ready.",
+        )
+
+
+def _port(service: Object | None, wanted: int | str) -> Object | None:
+    ports = [] if service is None else service["spec"].get("ports") or []
+    return next((port for port in ports if wanted in (port.get("port"), port.get("name"))), None)
+
+
+def _to(port: Object) -> int | str:
+    target = port.get("targetPort", port.get("port"))
+    return t.cast("int | str", target)
+
+
+def _differ(one: int | str, other: int | str) -> bool:
+    """Say whether two target ports surely differ; a name means whatever each container gave it."""
+    return isinstance(one, int) and isinstance(other, int) and one != other
