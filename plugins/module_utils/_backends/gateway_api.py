@@ -1,0 +1,266 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Split by the weights of an HTTPRoute (Gateway API v1). Private to the gradual.canary collection.
+
+The split is one rule with references to the stable and to the canary Service; its weights are written in basis points
+with the sum 10000, which every implementation represents. Match routes are rules of their own before it. Each change
+is one read and one guarded JSON patch: the rules are one atomic list, so server-side apply would take it all.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils._backends import _http_route_status as route_status
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Live, Snapshot
+from ansible_collections.gradual.canary.plugins.module_utils._backends._gateway_controllers import capabilities_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._gateway_preflight import Preflight
+from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route import SplitRule, State
+from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_references import reaches
+from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER
+from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
+from ansible_collections.gradual.canary.plugins.module_utils._errors import (
+    Conflict,
+    Degraded,
+    Forbidden,
+    InvalidInput,
+    NotLive,
+    StillServing,
+    TargetNotFound,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
+    NOTHING,
+    Capabilities,
+    Change,
+    Finding,
+    Match,
+    Split,
+    Weight,
+)
+
+_ATTEMPTS: t.Final = 4
+"""Patches of one change when others keep writing to the route without touching the split."""
+
+
+class GatewayApi(Backend):
+    """An HTTPRoute that serves one application."""
+
+    name: t.ClassVar[str] = "gateway_api"
+    OPTIONS: t.ClassVar[dict[str, dict[str, t.Any]]] = {
+        "route": {"type": "str"},
+        "route_namespace": {"type": "str"},
+        "rule": {"type": "str"},
+    }
+
+    @property
+    def route_namespace(self) -> str:
+        return str(self.options.get("route_namespace") or self.target.namespace)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities(self._read())
+
+    def observe(self) -> Split:
+        return self._find(self._read()).split
+
+    def preflight(self) -> tuple[Finding, ...]:
+        try:
+            route = self._read()
+        except TargetNotFound as error:
+            return (Finding("error", error.code, error.message, "Create the HTTPRoute, or correct backend.route."),)
+        return tuple(Preflight(self.cluster, self.target).findings(route, self.options.get("rule")))
+
+    def set(
+        self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
+    ) -> Change:
+        """Write weight and match routes in one patch. See the contract.
+
+        Degraded when the weight is to rise while the controller says that a reference leads nowhere: some answer 500
+        for the canary's share then, some give it all to stable, some answer 500 for the whole rule.
+        """
+
+        def plan(rule: SplitRule) -> State:
+            self.require_expected(rule.split, expect, rule.route)
+            if matches:  # any weight can be written: the sum is 10000
+                self._capabilities(rule.route).require(weight or NOTHING, matches, rule.where)
+            if weight is not None and weight > rule.split.weight:
+                # Only what is said about the route as it is now; a canary attached in this very write has no status.
+                _require_none(route_status.parents(rule.route), "unresolved", rule.route)
+            return rule.sharing(weight, matches)
+
+        return self._reach(plan)
+
+    def promote(self) -> Change:
+        return self._reach(SplitRule.promoted)
+
+    def detach(self) -> Change:
+        return self._reach(_detached)
+
+    def serves(self, service: str) -> bool:
+        """Say whether any HTTPRoute in the application's or the route's namespace sends requests to a Service."""
+        return any(
+            reaches(route, service, self.target.namespace)
+            for namespace in sorted({self.target.namespace, self.route_namespace})
+            for route in self.cluster.search("HTTPRoute", namespace)
+        )
+
+    def snapshot(self) -> Snapshot:
+        route = self._read()
+        state = self._find(route).state
+        metadata = route["metadata"]
+        values = {"references": state.references, "match_rules": state.match_rules}
+        place = {"kind": "HTTPRoute", "namespace": metadata["namespace"], "name": metadata["name"]}
+        return Snapshot(self.name, ({**place, "uid": metadata.get("uid"), "values": values},))
+
+    def restore(self, snapshot: Snapshot) -> Change:
+        saved = next((item for item in snapshot.objects if item["name"] == self._route_name()), None)
+        if saved is None:
+            raise InvalidInput(f"the snapshot has no HTTPRoute {self._route_name()!r}; it is of another release")
+        wanted = State(list(saved["values"]["references"]), list(saved["values"]["match_rules"]))
+
+        def plan(rule: SplitRule) -> State:
+            uid = rule.route["metadata"].get("uid")
+            if uid and saved["uid"] and uid != saved["uid"]:
+                raise Conflict(
+                    f"{words(rule.route)} was deleted and created anew since the snapshot; its old state "
+                    "is not put back. Nothing was changed; set the weight you want."
+                )
+            return wanted
+
+        return self._reach(plan)
+
+    def wait_accepted(self, seconds: float) -> Live:
+        if self.cluster.check_mode:
+            return Live("written", 0.0, "check mode: there is nothing to wait for")
+        started = time.monotonic()
+        seen: list[route_status.Parent] = []
+
+        def accepted(routes: list[Object]) -> bool:
+            if not routes:
+                raise TargetNotFound(f"HTTPRoute {self.route_namespace}/{self._route_name()} was deleted meanwhile")
+            seen[:] = route_status.parents(routes[0])
+            _require_none(seen, "refused", routes[0])
+            return bool(seen) and all(parent.state == "accepted" for parent in seen)
+
+        routes = self.cluster.wait(
+            "HTTPRoute",
+            self.route_namespace,
+            accepted,
+            seconds=seconds,
+            fields=f"metadata.name={self._route_name()}",
+        )
+        passed = time.monotonic() - started
+        if routes is not None:
+            said = "; ".join(f"{parent}: {parent.detail}" for parent in seen if parent.detail)
+            return Live("accepted", passed, said or f"accepted by {', '.join(map(str, seen))}")
+        where = f"HTTPRoute {self.route_namespace}/{self._route_name()}"
+        unresolved = [parent for parent in seen if parent.state == "unresolved"]
+        if unresolved:
+            raise _degraded(where, unresolved)
+        waiting = "; ".join(f"{parent}: {parent.detail}" for parent in seen if parent.state == "pending")
+        raise NotLive(
+            f"{where} was written but not accepted within {seconds:g} s: {waiting or 'it has no parentRefs'}. "
+            "Check that the controller runs and that the Gateway is Programmed.",
+            seconds=seconds,
+        )
+
+    # reading and writing
+
+    def _route_name(self) -> str:
+        name = self.options.get("route")
+        if not name:
+            raise InvalidInput("backend.route is missing: the name of the HTTPRoute that serves the application")
+        return str(name)
+
+    def _read(self) -> Object:
+        route = self.cluster.find("HTTPRoute", self._route_name(), self.route_namespace)
+        if route is None:
+            raise TargetNotFound(
+                f"there is no HTTPRoute {self._route_name()!r} in namespace {self.route_namespace} on "
+                f"{self.cluster.server}; backend.route and backend.route_namespace say which one serves the application"
+            )
+        return route
+
+    def _find(self, route: Object) -> SplitRule:
+        return SplitRule.find(route, self.target, self.options.get("rule"))
+
+    def _reach(self, plan: t.Callable[[SplitRule], State]) -> Change:
+        """Bring the route to the planned state: one read, one patch; both again while only other parts changed."""
+        first = rule = self._find(self._read())
+        before = first.split
+        for attempt in range(1, _ATTEMPTS + 1):
+            wanted = plan(rule)
+            operations = rule.operations(wanted)
+            if not operations:
+                return self._change(before, first.route, rule)
+            try:
+                return self._change(before, first.route, self._find(self.cluster.patch(rule.route, operations)))
+            except Conflict as conflict:
+                rule = self._find(self._read())
+                if rule.state == wanted:
+                    # A patch whose answer was lost is sent again, and then fails on its own success.
+                    return self._change(before, first.route, rule)
+                if rule.split != before or attempt == _ATTEMPTS:
+                    raise _overtaken(before, rule) from conflict
+        raise AssertionError("the last attempt returns or raises")
+
+    @staticmethod
+    def _change(before: Split, route: Object, rule: SplitRule) -> Change:
+        after = rule.split
+        return Change(before, after, (Difference(words(route), route, rule.route, f"{before} -> {after}"),))
+
+    def _capabilities(self, route: Object) -> Capabilities:
+        controllers = {parent.controller for parent in route_status.parents(route) if parent.controller}
+        return capabilities_of(controllers or self._controllers_of_gateways(route))
+
+    def _controllers_of_gateways(self, route: Object) -> frozenset[str]:
+        """Return the controllers by the Gateways' classes: for a route without a status, new or rehearsed."""
+        found = set()
+        for parent in route_status.parents(route):
+            try:
+                gateway = self.cluster.find("Gateway", parent.name, parent.namespace)
+                kind = gateway and self.cluster.find("GatewayClass", gateway["spec"]["gatewayClassName"])
+            except Forbidden:
+                kind = None
+            if kind:
+                found.add(str(kind["spec"]["controllerName"]))
+        return frozenset(found)
+
+
+def _detached(rule: SplitRule) -> State:
+    split = rule.split
+    if rule.canary is not None and (split.weight > NOTHING or split.matches):
+        raise StillServing(
+            f"{rule.where} still sends traffic to {split.canary}: {split}. Nothing was changed; "
+            "give it weight 0 and no match routes first (abort does), and let what is under way end."
+        )
+    return rule.detached()
+
+
+def _require_none(parents: t.Sequence[route_status.Parent], state: str, route: Object) -> None:
+    bad = [parent for parent in parents if parent.state == state]
+    if bad:
+        raise _degraded(words(route), bad)
+
+
+def _degraded(where: str, parents: t.Sequence[route_status.Parent]) -> Degraded:
+    said = "; ".join(f"{parent} says {parent.detail}" for parent in parents)
+    return Degraded(
+        f"{where} cannot be served as it is written: {said}. Mend what it names (a Service, its port, a "
+        "ReferenceGrant, a value) and run again."
+    )
+
+
+def _overtaken(before: Split, rule: SplitRule) -> Conflict:
+    writer = last_writer(rule.route, other_than=FIELD_MANAGER)
+    found = f"it had '{before}' and has '{rule.split}'" if rule.split != before else "other parts of it keep changing"
+    return Conflict(
+        f"{words(rule.route)} was changed{f' by {writer}' if writer else ''} while it was being written: {found}. "
+        "Nothing was changed by this call. Look at it with the playbook "
+        "gradual.canary.status, and run again when the split is what you want to start from.",
+        found=rule.split.weight.as_percent(),
+        writer=writer,
+    )
