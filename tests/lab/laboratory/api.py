@@ -17,6 +17,10 @@ PATIENCE = 60
 POLL = 0.1
 
 
+class NotYet(Exception):
+    """The server refused something that it may accept a moment later."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """Status code and body of one answer."""
@@ -42,21 +46,14 @@ class Api:
         return self._request("GET", path, None)
 
     def apply(self, document: Document) -> str:
-        """Server-side apply; returns the object's path. Waits while its kind is not served yet."""
+        """Server-side apply; returns the object's path. Tries again for a minute what may yet succeed."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            collection = self._collection(document)
-            if collection is not None:
-                path = f"{collection}/{document.name}"
-                answer = self._request("PATCH", f"{path}?fieldManager=lab&force=true", document.text.encode())
-                if answer.status in (200, 201):
-                    return path
-                # 404: its namespace or kind is not known everywhere yet; 500 and 503: the server is still starting.
-                if answer.status not in (404, 429, 500, 503):
-                    raise LabError(f"applying {document}: {answer.status} {answer.body.decode(errors='replace')[:2000]}")
-            if time.monotonic() > deadline:
-                reason = "its kind is not served" if collection is None else answer.body.decode(errors="replace")[:2000]
-                raise LabError(f"applying {document} did not succeed within {PATIENCE} s: {reason}")
+            try:
+                return self._apply(document)
+            except (OSError, NotYet) as error:
+                if time.monotonic() > deadline:
+                    raise LabError(f"applying {document} did not succeed within {PATIENCE} s: {error}") from error
             time.sleep(POLL)
 
     def condition(self, path: str, name: str) -> tuple[bool, str]:
@@ -64,22 +61,35 @@ class Api:
         answer = self.get(path)
         if answer.status != 200:
             return False, f"GET {path}: {answer.status}"
-        for condition in answer.object().get("status", {}).get("conditions", []):
+        # Before a controller has written them, either may be null.
+        status = answer.object().get("status") or {}
+        for condition in status.get("conditions") or []:
             if condition["type"] == name:
                 words = f"{name}={condition['status']}: {condition.get('reason', '')} {condition.get('message', '')}"
                 return condition["status"] == "True", words
         return False, f"{path} has no condition {name}"
 
-    def _collection(self, document: Document) -> str | None:
+    def _apply(self, document: Document) -> str:
+        path = f"{self._collection(document)}/{document.name}"
+        answer = self._request("PATCH", f"{path}?fieldManager=lab&force=true", document.text.encode())
+        if answer.status in (200, 201):
+            return path
+        words = f"{answer.status} {answer.body.decode(errors='replace')[:2000]}"
+        # 404: its namespace or kind is not known everywhere yet; the others: the server is busy or still starting.
+        if answer.status in (404, 429, 500, 503):
+            raise NotYet(words)
+        raise LabError(f"applying {document}: {words}")
+
+    def _collection(self, document: Document) -> str:
         root = f"/apis/{document.version}" if "/" in document.version else f"/api/{document.version}"
         answer = self.get(root)
         if answer.status != 200:
-            return None
+            raise NotYet(f"GET {root}: {answer.status}")
         for resource in answer.object()["resources"]:
             if resource["kind"] == document.kind and "/" not in resource["name"]:
                 inside = f"/namespaces/{document.namespace or 'default'}" if resource["namespaced"] else ""
                 return f"{root}{inside}/{resource['name']}"
-        return None
+        raise NotYet(f"{root} does not serve {document.kind}")
 
     def _request(self, method: str, path: str, body: bytes | None) -> Answer:
         host, _, port = self.address.partition(":")

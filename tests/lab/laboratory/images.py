@@ -1,4 +1,4 @@
-"""Container images of one static program each, written as one archive in the OCI layout, without any container engine."""
+"""Container images of one static program each, in one archive in the OCI layout, made without a container engine."""
 
 from __future__ import annotations
 

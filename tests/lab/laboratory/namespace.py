@@ -22,7 +22,8 @@ def exists(name: str) -> bool:
 def create(name: str, address: str) -> None:
     """Make the namespace with the node's address. Does not enter it.
 
-    The address is on `lo`: kubelet and the API server refuse loopback addresses, and not every kernel has a dummy device.
+    The address is on `lo`: kubelet and the API server refuse loopback addresses, and not every kernel has a dummy
+    device.
     """
     remove(name)
     _run("ip", "netns", "add", name)

@@ -14,7 +14,10 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def missing(packages: Mapping[str, Sequence[str]]) -> list[str]:
     """The packages of which a program is not there."""
-    return [name for name, programs in packages.items() if any(shutil.which(p, path=SYSTEM_PATH) is None for p in programs)]
+    found = {
+        name: [shutil.which(program, path=SYSTEM_PATH) for program in programs] for name, programs in packages.items()
+    }
+    return [name for name, paths in found.items() if None in paths]
 
 
 def install(packages: Mapping[str, Sequence[str]]) -> None:

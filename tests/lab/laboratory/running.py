@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
 import threading
 import time
@@ -150,8 +150,8 @@ class Laboratory:
         }
         already = processes.pid_of(self.places, component.name) is not None
         if not already:
-            for command in component.prepare:
-                self._prepare(component, [self.placeholders.fill(word) for word in command], environment)
+            for words in component.prepare:
+                self._prepare(component, [self.placeholders.fill(word) for word in words], environment)
             if not component.command or not self._done(component).exists():
                 self._apply(component, api)
             if component.command:
@@ -168,9 +168,7 @@ class Laboratory:
         return already
 
     def _prepare(self, component: Component, command: list[str], environment: dict[str, str]) -> None:
-        program = next(
-            (path for folder in environment["PATH"].split(":") if os.access(path := Path(folder) / command[0], os.X_OK)), None
-        )
+        program = shutil.which(command[0], path=environment["PATH"])
         if program is None:
             raise LabError(f"{component.name}: there is no program {command[0]}")
         done = subprocess.run(
@@ -180,9 +178,8 @@ class Laboratory:
             raise LabError(f"{component.name}: {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
     def _apply(self, component: Component, api: Api) -> None:
-        applied = [
-            (document, api.apply(document)) for manifest in component.apply for document in manifests.documents(manifest)
-        ]
+        documents = (document for manifest in component.apply for document in manifests.documents(manifest))
+        applied = [(document, api.apply(document)) for document in documents]
         deadline = time.monotonic() + PATIENCE
         for document, path in applied:
             while document.kind == "CustomResourceDefinition" and not api.condition(path, "Established")[0]:
