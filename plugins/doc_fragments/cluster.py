@@ -33,11 +33,13 @@ options:
     description: Password for basic authentication. Also E(K8S_AUTH_PASSWORD).
     type: str
   validate_certs:
-    description: Whether the server's certificate is verified. Also E(K8S_AUTH_VALIDATE_CERTS) or E(K8S_AUTH_VERIFY_SSL).
+    description:
+      - Whether the server's certificate is verified. Also E(K8S_AUTH_VALIDATE_CERTS) or E(K8S_AUTH_VERIFY_SSL).
     type: bool
     aliases: [verify_ssl]
   ca_cert:
-    description: Path of the CA certificate that signed the server's. Also E(K8S_AUTH_CA_CERT) or E(K8S_AUTH_SSL_CA_CERT).
+    description:
+      - Path of the CA certificate that signed the server's. Also E(K8S_AUTH_CA_CERT) or E(K8S_AUTH_SSL_CA_CERT).
     type: path
     aliases: [ssl_ca_cert]
   client_cert:

@@ -85,7 +85,10 @@ def _conflict(message: str, details: dict[str, t.Any]) -> str:
     ]
     if not owners:
         return message
-    return f"another field manager owns {', '.join(owners)}; let it give the field up, or take the field out of what is applied"
+    return (
+        f"another field manager owns {', '.join(owners)}; let it give the field up, "
+        "or take the field out of what is applied"
+    )
 
 
 def _malformed_apply(body: dict[str, t.Any]) -> bool:

@@ -108,3 +108,35 @@ def target() -> ArgumentSpec:
             "app": {"type": "str", "required": True},
         }
     )
+
+
+def sampling_options() -> ArgumentSpec:
+    """Return the options that say how to sample a URL."""
+    return ArgumentSpec(
+        {
+            "url": {"type": "str", "required": True},
+            "identify": {
+                "type": "dict",
+                "required": True,
+                "options": {"header": {"type": "str"}, "jmespath": {"type": "str"}, "regex": {"type": "str"}},
+            },
+            "method": {
+                "type": "str",
+                "choices": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+                "default": "GET",
+            },
+            "paths": {"type": "list", "elements": "str"},
+            "headers": {"type": "dict"},
+            "host": {"type": "str"},
+            "server_name": {"type": "str"},
+            "address": {"type": "str"},
+            "unique_query": {"type": "bool", "default": False},
+            "ca_cert": {"type": "path"},
+            "client_cert": {"type": "path"},
+            "client_key": {"type": "path"},
+            "validate_certs": {"type": "bool", "default": True},
+            "rate": {"type": "float", "default": 200},
+            "concurrency": {"type": "int", "default": 8},
+            "request_timeout": {"type": "float", "default": 10},
+        }
+    )

@@ -171,10 +171,13 @@ class Cluster:
             )
         return self._rehearse(path, result)
 
-    def apply(self, item: Object, *, unchanged: t.Callable[[Object], Object] = lambda live: live) -> Difference:
+    def apply(
+        self, item: Object, *, unchanged: t.Callable[[Object], Object] = lambda live: live, force: bool = False
+    ) -> Difference:
         """Server-side apply `item` unless the cluster already has it; return the difference.
 
         The comparison is the server's own: a dry run against what is there. `unchanged` may put back what others own.
+        Fields that another manager owns with another value are a Conflict; with `force` they are taken from it.
         """
         kind, metadata = kind_of(item), item["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
@@ -182,12 +185,14 @@ class Cluster:
         before = self.find(kind.name, metadata["name"], metadata.get("namespace"))
         if self.rehearsal.knows(path) and before is not None:
             return Difference(words(item), before, before)
-        after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=_write_query(dry_run=True))
+        query = _write_query(dry_run=True) | ({"force": "true"} if force else {})
+        after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=query)
         difference = Difference(words(item), before, unchanged(after))
         if difference.changed:
             self.writes.append(Write("apply", path, APPLY_PATCH, item))
             if not self.check_mode:
-                after = self._write("PATCH", path, asked, item, APPLY_PATCH)
+                del query["dryRun"]
+                after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=query)
             self._rehearse(path, after)
         return difference
 
@@ -230,8 +235,7 @@ class Cluster:
         items: list[Object] = []
         while True:
             page = self._call("GET", kind.path(namespace), Asked(kind, namespace, None, "list"), query=query)
-            for item in page.get("items") or []:
-                items.append({"apiVersion": kind.api_version, "kind": kind.name, **item})
+            items += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page.get("items") or []]
             if not page["metadata"].get("continue"):
                 break
             query["continue"] = page["metadata"]["continue"]

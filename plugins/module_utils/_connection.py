@@ -66,8 +66,8 @@ class Connection:
         _override(configuration, params)
         if not (configuration.api_key or configuration.cert_file or params.get("in_cluster")):
             raise errors.InvalidInput(
-                f"no credentials for {configuration.host}{f' in context {context!r}' if context else ''}: requests would "
-                "be anonymous. Give api_key, client_cert and client_key, or a kubeconfig whose user has a token, a "
+                f"no credentials for {configuration.host}{f' in context {context!r}' if context else ''}: requests "
+                "would be anonymous. Give api_key, client_cert and client_key, or a kubeconfig whose user has a token, a "
                 "certificate or a working exec plugin."
             )
         if params.get("impersonate_groups") and not params.get("impersonate_user"):
@@ -75,7 +75,7 @@ class Connection:
         return cls(configuration, context, user, params)
 
     def request(self, method: str, url: str, body: t.Any, content_type: str | None, seconds: float) -> Response:
-        """Send one request, `body` as JSON, and return the answer whatever its status; Unreachable when there is none."""
+        """Send one request, `body` as JSON; return the answer whatever its status, Unreachable when there is none."""
         try:
             response = self._pool.request(
                 method,
@@ -151,7 +151,8 @@ def _require_library() -> None:
     wanted = "pip install 'kubernetes>=31.0.0,!=36.0.0'"
     if LIBRARY_ERROR:
         raise errors.MissingLibrary(
-            f"the Python library 'kubernetes' cannot be imported ({LIBRARY_ERROR}); install it for this Python: {wanted}"
+            f"the Python library 'kubernetes' cannot be imported ({LIBRARY_ERROR}); "
+            f"install it for this Python: {wanted}"
         )
     if _library_version() == "36.0.0":
         raise errors.MissingLibrary(
@@ -178,8 +179,8 @@ def _configuration(params: Params) -> tuple[t.Any, str | None, str | None]:
     if params.get("host") and not params.get("kubeconfig") and not params.get("context"):
         if not any(params.get(option) for option in ("api_key", "username", "client_cert")):
             raise errors.InvalidInput(
-                f"host {params['host']} is given without credentials; add api_key, username and password, or client_cert and "
-                "client_key (another identity is never taken silently)"
+                f"host {params['host']} is given without credentials; add api_key, username and password, or client_cert "
+                "and client_key (another identity is never taken silently)"
             )
         return configuration, None, params.get("username")
     kubeconfig = params.get("kubeconfig") or os.environ.get("KUBECONFIG") or "~/.kube/config"

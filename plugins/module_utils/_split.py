@@ -38,6 +38,8 @@ DEFAULT_BETA = 1e-4
 
 _HALF = 0.5
 _LOG_GAMMA_HALF = math.lgamma(_HALF)
+_CLEAR = math.log(0.99)
+"""A cause is named for sure when it has this much of all the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,19 +171,40 @@ class SplitTest:
         if position is None:
             self._unknown = version
             return self._decide("fail", "leak", f"unknown:{version}")
-        hits = self._hits
-        hits[position] += 1
         if self.weights[version] == 0:
+            self._hits[position] += 1
             return self._decide("fail", "leak", "leak")
-        if hits[position] == 1:
-            self._alternatives = [some for some in self._alternatives if position not in some.absent]
-        self._log_gammas[position] = math.lgamma(hits[position] + _HALF)
-
+        self._take(position)
         if diagnosis := self._wrong():
             return self._decide("fail", "split_wrong", diagnosis)
         if self._all_sides_excluded():
             return self._decide("pass", "equivalence_proven", None)
         return self._decide("inconclusive", "n_max", None) if self.count >= self.maximum else None
+
+    def diagnose(self, version: str) -> bool:
+        """Count an answer after the verdict that the split is wrong, to name the cause; return whether it is clear.
+
+        A wrong split is often refuted by a handful of answers that fit several causes. The verdict stays.
+        """
+        position = self._index.get(version)
+        if self.reason != "split_wrong" or position is None or self.weights[version] == 0:
+            return True
+        self.count += 1
+        self._take(position)
+        terms = self._log_terms()
+        largest = terms.index(max(terms))
+        self.diagnosis = self._name(largest)
+        return terms[largest] - _log_sum(terms) >= _CLEAR
+
+    def _take(self, position: int) -> None:
+        hits = self._hits
+        hits[position] += 1
+        if hits[position] == 1:
+            self._alternatives = [some for some in self._alternatives if position not in some.absent]
+        self._log_gammas[position] = math.lgamma(hits[position] + _HALF)
+
+    def _name(self, position: int) -> str:
+        return self._alternatives[position].name if position < len(self._alternatives) else "other"
 
     def extend(self, maximum: int) -> None:
         """Let an undecided or inconclusive test go on to a larger maximum. Its error rates stay what they are."""
@@ -230,8 +253,7 @@ class SplitTest:
         # The sum of exponentials is needed near the threshold only.
         if largest + math.log(len(terms)) < self._threshold_fail or _log_sum(terms) < self._threshold_fail:
             return None
-        position = terms.index(largest)
-        return self._alternatives[position].name if position < len(self._alternatives) else "other"
+        return self._name(terms.index(largest))
 
     def _all_sides_excluded(self) -> bool:
         threshold = self._threshold_pass

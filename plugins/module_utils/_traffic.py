@@ -76,7 +76,7 @@ class Match:
 
     @classmethod
     def parse(cls, option: t.Mapping[str, t.Any]) -> Match:
-        """Return the match for ``{header: NAME | cookie: NAME, value: V | regex: R}``; neither value nor regex: always."""
+        """Return the match for ``{header | cookie: NAME, value: V | regex: R}``; neither value nor regex: always."""
         unknown = sorted(set(option) - {"header", "cookie", "value", "regex"})
         given = {key: option[key] for key in ("header", "cookie", "value", "regex") if option.get(key) is not None}
         if unknown:

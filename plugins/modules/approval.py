@@ -12,7 +12,8 @@ short_description: Ask a person whether a release may go on
 version_added: 1.0.0
 description:
   - Shows on the terminal where the release stands and asks. C(y) goes on, C(n) or a reason does not.
-  - Fails closed. Without a terminal, under AWX or ansible-runner, on a time-out, on an empty answer, on closed input and on
+  - Fails closed. Without a terminal, under AWX or ansible-runner, on a time-out, on an empty answer, on closed
+    input and on
     another host nothing is asked, nothing is read from standard input, and the task fails at once with C(not_approved).
   - O(approved) can approve one named stage of one named version instead.
 author: The gradual.canary authors (@gradual-canary)

@@ -1,0 +1,359 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb verify."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: verify
+short_description: Prove from a client's side how traffic is split
+version_added: 1.0.0
+description:
+  - Sends requests as a client does, each on a connection of its own, tells from every answer which version gave it, and
+    stops as soon as the split is proven right or proven wrong.
+  - Two one-sided sequential tests prove that the share lies inside a band around the weight; a mixture of named
+    alternatives
+    proves that it does not, and names what is wrong. Both error rates hold however long it takes and however often
+    it looks.
+  - Errors and latency of the canary are judged from the same answers.
+  - The task fails when the verdict is not V(pass); the values are returned all the same.
+author: The gradual.canary authors (@gradual-canary)
+extends_documentation_fragment:
+  - gradual.canary.attributes.info
+  - gradual.canary.sampling
+attributes:
+  check_mode:
+    description: Sends the requests if they change nothing, that is with the O(method) GET, HEAD or OPTIONS.
+options:
+  canary:
+    description: The version that O(weight) is about, as O(identify) finds it in the answers.
+    type: str
+    required: true
+  stable:
+    description: The version that gets the rest.
+    type: str
+    required: true
+  weight:
+    description:
+      - The canary's share in percent, decimals allowed.
+      - V(0) proves that less than 1 % of the answers come from the canary and that none did, V(100) the same of stable.
+    type: str
+    required: true
+  previous:
+    description: The weight before the last change. Named in the diagnosis when it is still active.
+    type: str
+  matches:
+    description:
+      - Match routes to prove as well. Requests that carry one must all reach the canary.
+      - The form is that of M(gradual.canary.traffic#module).
+    type: list
+    elements: dict
+    default: []
+  profile:
+    description:
+      - How exact the proof is. V(standard) is a band of 5 points and 1 % false passes, V(strict) one of 3 points,
+        V(quick)
+        from half to twice the weight and 5 % false passes. The band shrinks with the weight.
+    type: str
+    choices: [quick, standard, strict]
+    default: standard
+  delta:
+    description: Half-width of the band in percentage points instead of the profile's.
+    type: str
+  alpha:
+    description: Greatest probability of a pass when the share is outside the band, instead of the profile's.
+    type: float
+  beta:
+    description: Greatest probability of a fail when the split is right, and of a rollback when the canary is well.
+    type: float
+    default: 0.0001
+  errors:
+    description:
+      - Gate for the canary's errors (no answer, or a status of 500 and above).
+      - Rates are shares from 0 to 1. An advance is wrong at C(limit) or more, a rollback is wrong at C(healthy) or
+        less.
+      - An empty dictionary takes the defaults.
+    type: dict
+    default: {}
+    suboptions:
+      enabled:
+        description: Whether there is this gate.
+        type: bool
+        default: true
+      healthy:
+        description: Rate of a healthy version.
+        type: float
+        default: 0.001
+      limit:
+        description: Rate that is too much to advance.
+        type: float
+        default: 0.01
+      bad:
+        description: Rate that should be noticed soon.
+        type: float
+        default: 0.01
+  latency:
+    description: Gate for the 95th percentile of the canary's latency, in seconds.
+    type: dict
+    default: {}
+    suboptions:
+      enabled:
+        description: Whether there is this gate.
+        type: bool
+        default: true
+      p95:
+        description: Advance when proven to be below.
+        type: float
+        default: 2.0
+      rollback_above:
+        description: Roll back when proven to be above.
+        type: float
+        default: 5.0
+  prove_health:
+    description:
+      - Whether the gates must prove that the canary is well (about 480 answers from it without an error).
+      - Otherwise it is enough that they do not prove the contrary.
+    type: bool
+    default: false
+  bake:
+    description: Seconds to go on watching errors and latency after the proof.
+    type: int
+    default: 0
+  settle_timeout:
+    description: Seconds in which a wrong split is taken for one that is still on its way; the test starts afresh then.
+    type: int
+    default: 30
+  limit:
+    description: Answers after which the verdict is inconclusive, instead of what the weight and the band need at most.
+    type: int
+  timeout:
+    description: Seconds after which the verdict is inconclusive.
+    type: int
+    default: 600
+  since:
+    description: Time in seconds since the epoch from which RV(last_canary_answer_s) is counted.
+    type: float
+"""
+
+EXAMPLES = r"""
+- name: Prove that v2 gets 10 %
+  gradual.canary.verify:
+    url: http://shop.example.com:8080/
+    address: 127.0.0.1:8080
+    identify: {header: X-Version}
+    stable: v1
+    canary: v2
+    weight: 10
+
+- name: Prove that testers reach v2, and nobody else does
+  gradual.canary.verify:
+    url: http://shop.example.com:8080/
+    address: 127.0.0.1:8080
+    identify: {jmespath: version}
+    stable: v1
+    canary: v2
+    weight: 0
+    matches:
+      - {header: X-Tester, value: "yes"}
+"""
+
+RETURN = r"""
+verdict:
+  description: V(pass), V(fail) or V(inconclusive).
+  returned: always
+  type: str
+  sample: pass
+recommendation:
+  description: V(advance), V(hold) or V(rollback).
+  returned: always
+  type: str
+  sample: advance
+reason:
+  description:
+    - V(equivalence_proven), V(split_wrong), V(leak), V(n_max), V(timeout), V(dependent_samples), V(unclassified),
+      V(both_versions_bad) or C(gate:) with the name of a gate.
+  returned: always
+  type: str
+  sample: equivalence_proven
+diagnosis:
+  description:
+    - How a wrong split looks, V(previous_weights), V(swapped), V(leak), V(other), or C(absent:), C(low:), C(high:),
+      C(unknown:) with a version.
+  returned: always
+  type: str
+  sample: null
+requests:
+  description: Counts of requests, and how many were to be expected.
+  returned: always
+  type: dict
+  sample: {sent: 495, classified: 495, unclassified: 0, errors: 0, attempts: 1, duration_s: 2.5, expected: 495, n_max:
+    1503,
+    wald_bound: 423}
+versions:
+  description: Each version's target, band, answers, share and confidence interval (for the last attempt), and errors.
+  returned: always
+  type: dict
+  sample:
+    v2: {target: "10", band: [0.05, 0.15], count: 52, share: 0.105, interval: [0.072, 0.142], interval_level: 0.99,
+      log_e_low: 4.9, log_e_high: 4.7, answers: 52, errors: 0}
+evidence:
+  description: The test's evidence as logarithms, with its thresholds.
+  returned: always
+  type: dict
+  sample: {alpha: 0.008, beta: 0.0001, log_e_fail: -2.1, log_threshold_pass: 4.8, log_threshold_fail: 9.2}
+dependence:
+  description: Whether answers look independent. C(clustered) answers make the verdict inconclusive.
+  returned: always
+  type: dict
+  sample: {model: random, runs_z: 0.3, dispersion: 0.98, connections: 495, requests_per_connection: 1}
+gates:
+  description: Each gate's verdict and numbers.
+  returned: always
+  type: dict
+  sample:
+    errors: {verdict: hold, n: 52, events: 0, rate: 0.0, upper: 0.085, healthy: 0.001, limit: 0.01, bad: 0.01, level:
+      0.99}
+matches:
+  description: The same values for each match route.
+  returned: when O(matches) is given
+  type: list
+  elements: dict
+  sample: []
+last_canary_answer_s:
+  description: Seconds from O(since) to the last answer from the canary; to the first answer of all if it gave none.
+  returned: when O(since) is given
+  type: float
+  sample: 0.021
+msg:
+  description: The evidence in one sentence.
+  returned: always
+  type: str
+  sample: "10 % proven: 52 of 495 answers from v2, 99 % interval 7.2-14.2 %, 0 errors, p95 12 ms (2.5 s)"
+"""
+
+import dataclasses
+import time
+import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils import _evidence, _task
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec, sampling_options
+from ansible_collections.gradual.canary.plugins.module_utils._bands import PROFILES
+from ansible_collections.gradual.canary.plugins.module_utils._health import SCREEN, Rates
+from ansible_collections.gradual.canary.plugins.module_utils._sampling import Sampling
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, Match, Weight
+from ansible_collections.gradual.canary.plugins.module_utils._verification import Claim, Verification
+
+ARGUMENTS = sampling_options() + ArgumentSpec(
+    {
+        "canary": {"type": "str", "required": True},
+        "stable": {"type": "str", "required": True},
+        "weight": {"type": "str", "required": True},
+        "previous": {"type": "str"},
+        "matches": {"type": "list", "elements": "dict", "default": []},
+        "profile": {"type": "str", "choices": ["quick", "standard", "strict"], "default": "standard"},
+        "delta": {"type": "str"},
+        "alpha": {"type": "float"},
+        "beta": {"type": "float", "default": 0.0001},
+        "errors": {
+            "type": "dict",
+            "default": {},
+            "options": {
+                "enabled": {"type": "bool", "default": True},
+                "healthy": {"type": "float", "default": 0.001},
+                "limit": {"type": "float", "default": 0.01},
+                "bad": {"type": "float", "default": 0.01},
+            },
+        },
+        "latency": {
+            "type": "dict",
+            "default": {},
+            "options": {
+                "enabled": {"type": "bool", "default": True},
+                "p95": {"type": "float", "default": 2.0},
+                "rollback_above": {"type": "float", "default": 5.0},
+            },
+        },
+        "prove_health": {"type": "bool", "default": False},
+        "bake": {"type": "int", "default": 0},
+        "settle_timeout": {"type": "int", "default": 30},
+        "limit": {"type": "int"},
+        "timeout": {"type": "int", "default": 600},
+        "since": {"type": "float"},
+    }
+)
+
+_LINE_EVERY = 10.0
+_UPDATE_EVERY = 0.2
+
+
+def run(task: _task.Task) -> _task.Values:
+    """Sample until there is a verdict; the match routes first, for they take few requests."""
+    params = task.params
+    sampling, claim = Sampling(params), _claim(params)
+    if task.check_mode and params["method"] not in ("GET", "HEAD", "OPTIONS"):
+        return {"skipped": True, "msg": f"not sampled in check mode: {params['method']} may change something"}
+    matches = []
+    for match in (Match.parse(option) for option in params["matches"]):
+        matched = _sample(task, sampling, dataclasses.replace(claim, weight=EVERYTHING, previous=None, bake=0), match)
+        values = _evidence.as_result(matched)
+        matches.append({"match": match.as_option(), **values})
+        if matched.verdict != "pass":
+            return {"failed": True, **values, "matches": matches, "msg": f"requests with {match}: {values['msg']}"}
+    verification = _sample(task, sampling, claim)
+    since = params["since"]
+    values = _evidence.as_result(verification, since=None if since is None else time.monotonic() - time.time() + since)
+    if matches:
+        values["matches"] = matches
+    return {"failed": verification.verdict != "pass", **values}
+
+
+def _sample(task: _task.Task, sampling: Sampling, claim: Claim, match: Match | None = None) -> Verification:
+    started = time.monotonic()
+    verification = Verification(claim, started)
+    shown = started
+    with sampling.sampler(match) as sampler:
+        for sample in sampler:
+            if verification.take(sample, sampling.identify.version(sample.headers, sample.body)):
+                break
+            now = time.monotonic()
+            if task.terminal.interactive and now - shown >= _UPDATE_EVERY:
+                task.terminal.update(_evidence.progress(verification))
+                shown = now
+            elif not task.terminal.interactive and now - shown >= _LINE_EVERY:
+                task.terminal.show(_evidence.progress(verification))
+                shown = now
+    text = _evidence.sentence(verification)
+    task.terminal.show(f"requests with {match}: {text}" if match else text)
+    return verification
+
+
+def _claim(params: t.Mapping[str, t.Any]) -> Claim:
+    profile = PROFILES[params["profile"]]
+    errors, latency = params["errors"], params["latency"]
+    return Claim(
+        stable=params["stable"],
+        canary=params["canary"],
+        weight=Weight.percent(params["weight"]),
+        previous=None if params["previous"] is None else Weight.percent(params["previous"]),
+        delta=profile.delta if params["delta"] is None else Weight.percent(params["delta"]).points,
+        alpha=profile.alpha if params["alpha"] is None else params["alpha"],
+        beta=params["beta"],
+        errors=Rates(errors["healthy"], errors["limit"], errors["bad"], SCREEN.good) if errors["enabled"] else None,
+        latency=(latency["p95"], latency["rollback_above"]) if latency["enabled"] else None,
+        prove_health=params["prove_health"],
+        settle=params["settle_timeout"],
+        bake=params["bake"],
+        deadline=params["timeout"],
+        limit=params["limit"],
+    )
+
+
+def main() -> None:
+    """Run as a module."""
+    _task.main(ARGUMENTS, run)
+
+
+if __name__ == "__main__":
+    main()
