@@ -105,6 +105,12 @@ class Conflict(Error):
     code = "conflict"
 
 
+class Refused(Error):
+    """A preflight found what would break the change; ``details.findings`` has all of it."""
+
+    code = "refused"
+
+
 class NotReady(Error):
     """Pods or endpoints did not become ready in time, or cannot become ready."""
 

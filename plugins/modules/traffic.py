@@ -1,0 +1,314 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb traffic."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: traffic
+short_description: Move traffic between the stable version and a canary
+version_added: 1.0.0
+description:
+  - Gives the canary a share of the requests, and requests with certain headers or cookies; makes it the stable version;
+    takes it out of the traffic system; or puts everything back as it was.
+  - Writes only what differs, in one guarded write for each object, and refuses when somebody else changed what it rests
+    on. It never touches a route, rule or Ingress that is not the application's.
+  - A written weight is not yet a weight in effect; M(gradual.canary.verify) proves that.
+author: The gradual.canary authors (@gradual-canary)
+extends_documentation_fragment:
+  - gradual.canary.attributes
+  - gradual.canary.attributes.group
+  - gradual.canary.cluster
+  - gradual.canary.target
+  - gradual.canary.backend
+options:
+  version:
+    description: The version that is the canary. Its Deployment and Service must be there, see M(gradual.canary.version).
+    type: str
+    required: true
+  state:
+    description:
+      - V(split) gives the canary O(weight) and O(matches). A canary that is not attached to the traffic system yet is
+        attached, with no traffic unless O(weight) or O(matches) give it some.
+      - V(promoted) makes the canary's version the stable one. It must have all traffic.
+      - V(detached) takes the canary out of the traffic system, which is refused while users reach another version by it.
+      - V(restored) puts weights and match routes back as they are in O(snapshot). It deletes nothing.
+    type: str
+    choices: [split, promoted, detached, restored]
+    default: split
+  weight:
+    description:
+      - Share of the canary in percent, with up to two decimals, such as V(10), V(2.5) or V(10 %).
+      - Left as it is unless given. Only with O(state=split).
+    type: str
+  matches:
+    description:
+      - Requests that go to the canary whatever the weight. This is the full list; V([]) removes all.
+      - Left as they are unless given. Only with O(state=split).
+    type: list
+    elements: dict
+    suboptions:
+      header:
+        description: Name of a request header.
+        type: str
+      cookie:
+        description: Name of a cookie. With V(ingress_nginx) a cookie counts only when its value is V(always).
+        type: str
+      value:
+        description: The exact value. With neither O(matches[].value) nor O(matches[].regex) it is the word V(always).
+        type: str
+      regex:
+        description: A regular expression for the value, in the syntax of the traffic system.
+        type: str
+  expect:
+    description:
+      - The weight that the canary must have now, in percent; anything else is a conflict and nothing is written.
+      - Only with O(state=split).
+    type: str
+  snapshot:
+    description: What RV(gradual.canary.traffic_info#module:snapshot) returned before. For O(state=restored).
+    type: dict
+  preflight:
+    description:
+      - Whether to look for what would break or falsify the split before the canary is attached.
+      - Errors refuse the change, all of them in one message; warnings are shown.
+    type: bool
+    default: true
+  timeout:
+    description: Seconds to wait until the traffic system's controller accepts what was written, where it says so.
+    type: int
+    default: 60
+seealso:
+  - module: gradual.canary.traffic_info
+  - module: gradual.canary.verify
+  - module: gradual.canary.version
+"""
+
+EXAMPLES = r"""
+- name: Attach v2 without traffic
+  gradual.canary.traffic:
+    namespace: shop
+    app: web
+    version: v2
+    backend: {type: gateway_api, route: web}
+
+- name: Move v2 from 10 to 50 percent, unless somebody else moved it meanwhile
+  gradual.canary.traffic:
+    namespace: shop
+    app: web
+    version: v2
+    backend: {type: gateway_api, route: web}
+    weight: 50
+    expect: 10
+
+- name: Send testers to v2, and nobody else
+  gradual.canary.traffic:
+    namespace: shop
+    app: web
+    version: v2
+    backend: {type: ingress_nginx, ingress: web}
+    weight: 0
+    matches:
+      - {header: X-Canary, value: "yes"}
+
+- name: Make v2 the stable version
+  gradual.canary.traffic:
+    namespace: shop
+    app: web
+    version: v2
+    backend: {type: ingress_nginx, ingress: web}
+    state: promoted
+
+- name: Put the traffic back as it was before the release
+  gradual.canary.traffic:
+    namespace: shop
+    app: web
+    version: v2
+    backend: {type: ingress_nginx, ingress: web}
+    state: restored
+    snapshot: "{{ before.snapshot }}"
+"""
+
+RETURN = r"""
+before:
+  description: The split as it was.
+  returned: success
+  type: dict
+  contains: &split
+    stable:
+      description: The stable Service, and its version where a name or a label tells it.
+      type: dict
+      sample: {service: web-v1, version: v1}
+    canary:
+      description: The canary's Service and version; V(none) when no canary is attached.
+      type: dict
+      sample: {service: web-v2, version: v2}
+    weight:
+      description: Share of the canary in percent.
+      type: str
+      sample: "10"
+    matches:
+      description: Match routes to the canary, in the form of O(matches).
+      type: list
+      elements: dict
+      sample: [{header: X-Canary, value: "yes"}]
+    words:
+      description: The same in a sentence.
+      type: str
+      sample: 10 % to web-v2, 90 % to web-v1
+after:
+  description: The split as it is now; in check mode, as it would be.
+  returned: success
+  type: dict
+  contains: *split
+live:
+  description:
+    - How far the change got. V(accepted) when the controller says that it took it, V(written) where no controller says.
+    - Neither proves that clients see it.
+  returned: success
+  type: dict
+  sample: {level: accepted, seconds: 0.02, detail: accepted by Gateway projectcontour/contour}
+findings:
+  description:
+    - What the preflight saw that is no obstacle; empty when there was no preflight.
+    - Obstacles fail the task, and are in C(failure.details.findings).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - level: warning
+      code: foreign_owner
+      message: Service shop/web is delivered by Argo CD, which may revert weights during the release
+      remedy: Suspend its synchronisation for the time of the release, or make it ignore the weights.
+capabilities:
+  description: What this traffic system can do.
+  returned: success
+  type: dict
+  sample:
+    resolution: 1
+    match_kinds: [cookie, header]
+    match_operators: [always, exact, regex]
+    match_with_weight: true
+    most_matches: 2
+    per: request
+    law: random
+    zero_canary_endpoints: fallback
+    zero_stable_endpoints: 5xx_for_all
+    propagation_seconds: 5.0
+writes:
+  description: Every write that was made, or in check mode would be.
+  returned: when the cluster was asked
+  type: list
+  elements: dict
+  sample:
+    - verb: patch
+      path: /apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/web
+      body:
+        - {op: test, path: /spec/rules/0/backendRefs/0/weight, value: 9000}
+        - {op: replace, path: /spec/rules/0/backendRefs/0/weight, value: 5000}
+"""
+
+import dataclasses
+
+from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _backends, _task
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
+from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Snapshot, Target
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidInput, Refused
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Change, Finding, Match, Split, Weight
+
+ARGUMENTS = (
+    _arguments.cluster()
+    + _arguments.target()
+    + traffic_arguments.backend()
+    + traffic_arguments.matches()
+    + ArgumentSpec(
+        {
+            "version": {"type": "str", "required": True},
+            "state": {
+                "type": "str",
+                "choices": ["split", "promoted", "detached", "restored"],
+                "default": "split",
+            },
+            "weight": {"type": "str"},
+            "expect": {"type": "str"},
+            "snapshot": {"type": "dict"},
+            "preflight": {"type": "bool", "default": True},
+            "timeout": {"type": "int", "default": 60},
+        },
+        required_if=[("state", "restored", ["snapshot"])],
+    )
+)
+
+
+def run(task: _task.Task) -> _task.Values:
+    """Bring the traffic into the wanted state, and wait until the controller has taken it."""
+    params = task.params
+    target = Target(params["namespace"], params["app"], params["version"])
+    backend = _backends.get(task.cluster, target, params["backend"])
+    change, findings = _move(task, backend)
+    task.note(*change.differences)
+    live = backend.wait_accepted(params["timeout"])
+    return {
+        "before": _named(change.before, target).as_result(),
+        "after": _named(change.after, target).as_result(),
+        "live": live._asdict(),
+        "findings": [finding.as_result() for finding in findings],
+        "capabilities": backend.capabilities.as_result(),
+    }
+
+
+def _move(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ...]]:
+    params = task.params
+    if params["state"] == "split":
+        return _split(task, backend)
+    given = [option for option in ("weight", "matches", "expect") if params[option] is not None]
+    if given:
+        raise InvalidInput(f"{', '.join(given)} can be given with state split only, not with state {params['state']}")
+    if params["state"] == "promoted":
+        return backend.promote(), ()
+    if params["state"] == "detached":
+        return backend.detach(), ()
+    return backend.restore(Snapshot.parse(params["snapshot"], backend.name)), ()
+
+
+def _split(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ...]]:
+    params = task.params
+    weight, expect = (None if params[key] is None else Weight.percent(params[key]) for key in ("weight", "expect"))
+    matches = None if params["matches"] is None else [Match.parse(option) for option in params["matches"]]
+    split, findings = backend.observe(), ()
+    if split.stable == backend.target.canary_service:
+        raise Conflict(f"{params['version']} is the stable version already ({split}). Nothing was changed.")
+    if split.canary is None and params["preflight"]:
+        findings = backend.preflight()
+        _refuse_errors(task, findings)
+    return backend.set(weight=weight, matches=matches, expect=expect), findings
+
+
+def _refuse_errors(task: _task.Task, findings: tuple[Finding, ...]) -> None:
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        reasons = " ".join(f"({number}) {finding}" for number, finding in enumerate(errors, 1))
+        raise Refused(
+            f"{task.params['version']} cannot become the canary of {task.params['app']}: {reasons} Nothing was changed.",
+            findings=[finding.as_result() for finding in findings],
+        )
+    for finding in findings:
+        task.warn(str(finding))
+
+
+def _named(split: Split, target: Target) -> Split:
+    if split.canary != target.canary_service or split.canary_version is not None:
+        return split
+    return dataclasses.replace(split, canary_version=target.version)
+
+
+def main() -> None:
+    """Run as a module."""
+    _task.main(ARGUMENTS, run)
+
+
+if __name__ == "__main__":
+    main()
