@@ -1,0 +1,504 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb version."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: version
+short_description: Deploy, scale down or remove one version of an application
+version_added: 1.0.0
+description:
+  - Deploys version V(v2) of application V(web) as the Deployment and the Service V(web-v2), beside the other versions.
+    Their selectors name application and version, so that no two versions share a pod.
+  - Says everything in a few options, or takes your own manifests and puts its names, labels and selectors on them.
+  - Waits until the pods are available and behind the Service, and fails within seconds, with events and log, when they
+    cannot become so.
+  - Scales down and removes a version only when no request can reach it.
+  - Moves no traffic; that is M(gradual.canary.traffic).
+author: The gradual.canary authors (@gradual-canary)
+extends_documentation_fragment:
+  - gradual.canary.attributes
+  - gradual.canary.attributes.group
+  - gradual.canary.cluster
+  - gradual.canary.target
+  - gradual.canary.backend
+options:
+  version:
+    description:
+      - Name of the version. Lower-case letters, digits and C(-), neither first nor last a C(-); V(1-4-2) rather than
+        V(1.4.2).
+      - Together with O(app) and a C(-) at most 63 characters.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) deploys the version and waits for it. Without O(image) and manifests it only scales a version that
+        exists, for example one that is scaled down and wanted back.
+      - V(scaled_down) takes away the pods of a version that no request can reach, and keeps its objects.
+      - V(absent) takes away the pods too, and then deletes the Service, the objects of the manifests that carry the
+        version's labels, and the Deployment.
+    type: str
+    choices: [present, scaled_down, absent]
+    default: present
+  replaces:
+    description:
+      - The version that is stable while this one is the canary.
+      - Kept as annotation C(gradual.canary/replaces) of the Deployment, for people and other tools.
+    type: str
+  replicas:
+    description:
+      - Number of pods.
+      - Without it a new version gets what its manifests say, or 1, and an existing one keeps its number (1 when it was
+        scaled down).
+      - Has no effect on a Deployment that a HorizontalPodAutoscaler scales, except on a new one; there is a warning.
+    type: int
+  image:
+    description: Image of the one container. The other options of a container and its pod need this one.
+    type: str
+  port:
+    description: Port the container listens on. V(8080) when not given.
+    type: int
+  service_port:
+    description: Port of the Service. The same as O(port) when not given.
+    type: int
+  port_name:
+    description: Name of the port, in the container and in the Service. V(http) when not given.
+    type: str
+  env:
+    description:
+      - Environment variables by name. Numbers and booleans are made texts (V(true), V(false)).
+      - A value may also be a dictionary with the key C(valueFrom), as Kubernetes has it.
+    type: dict
+  env_from:
+    description: ConfigMaps and Secrets whose keys become environment variables, as C(envFrom) of Kubernetes.
+    type: list
+    elements: dict
+  probes:
+    description:
+      - Probes by their kind (C(readiness), C(liveness), C(startup)).
+      - In short C({path, port, scheme, period, timeout, initial_delay, successes, failures}), a probe by HTTP, or one
+        that opens the port when there is no C(path). C(port) is that of the container unless given; times in seconds.
+      - Or a whole probe as Kubernetes has it, with C(httpGet), C(tcpSocket), C(exec) or C(grpc).
+      - Without a readiness probe a pod counts as ready as soon as its container runs; there is a warning.
+    type: dict
+  resources:
+    description: Requests and limits of the container, as Kubernetes has them.
+    type: dict
+  image_pull_policy:
+    description: When the image is pulled.
+    type: str
+    choices: [Always, IfNotPresent, Never]
+  image_pull_secrets:
+    description: Names of the Secrets to pull the image with.
+    type: list
+    elements: str
+  service_account:
+    description: ServiceAccount of the pods.
+    type: str
+  pre_stop_sleep:
+    description:
+      - Seconds a pod goes on serving before it is told to end, so that proxies learn first that it goes.
+      - The C(sleep) action of C(preStop), which needs Kubernetes 1.30 or newer and nothing in the image.
+    type: int
+  termination_grace_period:
+    description: Seconds a pod has for ending, O(pre_stop_sleep) included. Kubernetes gives 30 when it is not given.
+    type: int
+  command:
+    description: Replaces the entry point of the image.
+    type: list
+    elements: str
+  args:
+    description: Arguments of the entry point.
+    type: list
+    elements: str
+  labels:
+    description: More labels for the Deployment, the Service and the pods. Those of the collection win.
+    type: dict
+  annotations:
+    description: Annotations for the Deployment and the Service.
+    type: dict
+  pod_annotations:
+    description: Annotations for the pods.
+    type: dict
+  node_selector:
+    description: Labels of the nodes the pods may run on.
+    type: dict
+  tolerations:
+    description: Tolerations of the pods, as Kubernetes has them.
+    type: list
+    elements: dict
+  manifests:
+    description:
+      - Instead of O(image), the objects of the version. Exactly one Deployment; at most one Service, made from the
+        Deployment's first port when there is none. They get the names, labels and selectors of the version.
+      - Also ConfigMap, HorizontalPodAutoscaler, NetworkPolicy, PersistentVolumeClaim, PodDisruptionBudget, Role,
+        RoleBinding, Secret and ServiceAccount, which are applied first and as they are. Refer to the Deployment by the
+        name it gets, for example V(web-v2).
+      - Label such an object like the version (C(app.kubernetes.io/name), C(app.kubernetes.io/version) and
+        C(app.kubernetes.io/managed-by=gradual.canary)) when it shall be removed with it.
+    type: list
+    elements: dict
+  manifests_file:
+    description:
+      - Path of a YAML file with those objects, in one or more documents.
+      - Read on the controller with a local connection, and otherwise on the host where the task runs.
+    type: path
+  adopt:
+    description:
+      - Whether to take over a Deployment and a Service of the version's name that something else made.
+      - Takes fields from their former field managers. The selector of the Deployment stays, as it cannot be changed;
+        its pods are replaced before the Service selects the new ones.
+    type: bool
+    default: false
+  wait:
+    description: Whether to wait until the version is ready, or its pods are gone. Never waits in check mode.
+    type: bool
+    default: true
+  timeout:
+    description: Seconds to wait at most.
+    type: int
+    default: 300
+  unschedulable_after:
+    description:
+      - Seconds after which a pod that fits on no node is taken for a failure.
+      - Give more where an autoscaler adds nodes.
+    type: int
+    default: 15
+  drain:
+    description:
+      - Seconds to let requests that are under way end, before V(scaled_down) and V(absent) take the pods away.
+      - At least as long as the longest request.
+    type: int
+    default: 0
+  backend:
+    description:
+      - The traffic system that splits the application's requests, and the objects of it that do.
+      - Needed for V(scaled_down) and V(absent), which ask it whether the version can still be reached.
+    type: dict
+    required: false
+seealso:
+  - module: gradual.canary.version_info
+  - module: gradual.canary.traffic
+"""
+
+EXAMPLES = r"""
+- name: Deploy v2 beside v1
+  gradual.canary.version:
+    context: lab
+    namespace: shop
+    app: web
+    version: v2
+    replaces: v1
+    image: registry.example.com/web:v2
+    replicas: 3
+    env:
+      LOG_LEVEL: info
+    probes:
+      readiness: {path: /readyz, period: 2}
+      liveness: {path: /healthz}
+    resources:
+      requests: {cpu: 100m, memory: 64Mi}
+    pre_stop_sleep: 5
+
+- name: Deploy v2 from the application's own manifests
+  gradual.canary.version:
+    namespace: shop
+    app: web
+    version: v2
+    manifests_file: deploy/web-v2.yaml
+
+- name: Bring v1 back to full size
+  gradual.canary.version:
+    namespace: shop
+    app: web
+    version: v1
+    replicas: 3
+
+- name: Take the pods of v1 away once nothing is sent there
+  gradual.canary.version:
+    namespace: shop
+    app: web
+    version: v1
+    state: scaled_down
+    drain: 10
+    backend: {type: gateway_api, route: web}
+
+- name: Remove v1
+  gradual.canary.version:
+    namespace: shop
+    app: web
+    version: v1
+    state: absent
+    backend: {type: gateway_api, route: web}
+"""
+
+RETURN = r"""
+msg:
+  description: What became of the version, in a sentence.
+  returned: always
+  type: str
+  sample: "version v2 of web is ready: 3 of 3 pods"
+version:
+  description: The version as the cluster has it; in check mode as it would be, with the pods there are now.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Name of the version.
+      type: str
+      sample: v2
+    deployment:
+      description: Name of the Deployment; null when it is absent.
+      type: str
+      sample: web-v2
+    service:
+      description: Name of the Service; null when it is absent.
+      type: str
+      sample: web-v2
+    port:
+      description: First port of the Service.
+      type: int
+      sample: 8080
+    replicas:
+      description: How many pods it shall have.
+      type: int
+      sample: 3
+    ready:
+      description: How many pods are ready.
+      type: int
+      sample: 3
+    image:
+      description: Image of the first container.
+      type: str
+      sample: registry.example.com/web:v2
+    replaces:
+      description: The version it replaces; null when that was not given.
+      type: str
+      sample: v1
+  sample:
+    name: v2
+    deployment: web-v2
+    service: web-v2
+    port: 8080
+    replicas: 3
+    ready: 3
+    image: registry.example.com/web:v2
+    replaces: v1
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+  sample: 2.4
+failure:
+  description:
+    - What was wrong, for programs. C(code) is for example C(not_ready), C(still_serving), C(foreign_owner) or
+      C(invalid_input).
+    - With C(not_ready) C(details) has C(reason) (for example C(CrashLoopBackOff), C(ErrImageNeverPull),
+      C(Unschedulable), C(QuotaExceeded), C(ProgressDeadlineExceeded), C(TooFewEndpoints), C(Timeout)), C(pod),
+      C(container), C(events), C(log) (the last 10 lines) and C(rollout).
+  returned: failure
+  type: dict
+  sample:
+    code: not_ready
+    message: "version v2 of web cannot become ready: CrashLoopBackOff: container app of pod web-v2-6d4cf56db6-abcde ..."
+    retry: false
+    details:
+      reason: CrashLoopBackOff
+      pod: web-v2-6d4cf56db6-abcde
+      container: app
+      events: ["BackOff: Back-off restarting failed container app in pod web-v2-6d4cf56db6-abcde"]
+      log: ["cannot read configuration"]
+      rollout: 0 of 3 pods available
+      seconds: 3.1
+cluster:
+  description: Which API server was used, and as whom.
+  returned: when the cluster was asked
+  type: dict
+  sample: {server: "https://10.0.0.1:6443", context: lab, user: admin, requests: 9}
+writes:
+  description: Every write, in order; in check mode those that the real run would make.
+  returned: when the cluster was asked
+  type: list
+  elements: dict
+  sample:
+    - verb: apply
+      path: /apis/apps/v1/namespaces/shop/deployments/web-v2
+      body: {apiVersion: apps/v1, kind: Deployment}
+"""
+
+import time
+import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils import _arguments as arguments
+from ansible_collections.gradual.canary.plugins.module_utils import _backends as backends
+from ansible_collections.gradual.canary.plugins.module_utils import _task
+from ansible_collections.gradual.canary.plugins.module_utils._backends._arguments import backend
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
+from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
+    Identity,
+    Manifests,
+    from_objects,
+    read_file,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._rollout import Wait
+from ansible_collections.gradual.canary.plugins.module_utils._short_form import ShortForm
+from ansible_collections.gradual.canary.plugins.module_utils._workloads import Deployed, Workloads
+
+ARGUMENTS = (
+    arguments.cluster()
+    + arguments.target()
+    + arguments.ArgumentSpec(
+        {
+            "version": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "scaled_down", "absent"], "default": "present"},
+            "replaces": {"type": "str"},
+            "replicas": {"type": "int"},
+            "image": {"type": "str"},
+            "port": {"type": "int"},
+            "service_port": {"type": "int"},
+            "port_name": {"type": "str"},
+            "env": {"type": "dict"},
+            "env_from": {"type": "list", "elements": "dict"},
+            "probes": {"type": "dict"},
+            "resources": {"type": "dict"},
+            "image_pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"]},
+            "image_pull_secrets": {"type": "list", "elements": "str", "no_log": False},
+            "service_account": {"type": "str"},
+            "pre_stop_sleep": {"type": "int"},
+            "termination_grace_period": {"type": "int"},
+            "command": {"type": "list", "elements": "str"},
+            "args": {"type": "list", "elements": "str"},
+            "labels": {"type": "dict"},
+            "annotations": {"type": "dict"},
+            "pod_annotations": {"type": "dict"},
+            "node_selector": {"type": "dict"},
+            "tolerations": {"type": "list", "elements": "dict"},
+            "manifests": {"type": "list", "elements": "dict"},
+            "manifests_file": {"type": "path"},
+            "adopt": {"type": "bool", "default": False},
+            "wait": {"type": "bool", "default": True},
+            "timeout": {"type": "int", "default": 300},
+            "unschedulable_after": {"type": "int", "default": 15},
+            "drain": {"type": "int", "default": 0},
+        },
+        mutually_exclusive=[("image", "manifests", "manifests_file")],
+        required_if=[("state", "scaled_down", ["backend"]), ("state", "absent", ["backend"])],
+        required_by={option: ["image"] for option in ShortForm.fields() if option != "image"},
+    )
+    + arguments.ArgumentSpec({"backend": {**backend().options["backend"], "required": False}})
+)
+
+
+def run(task: _task.Task) -> _task.Values:
+    """Bring one version into the wanted state and wait for it."""
+    started = time.monotonic()
+    identity = Identity(task.params["namespace"], task.params["app"], task.params["version"])
+    text, deployed = _STATES[task.params["state"]](task, identity)
+    version = deployed.as_result() if deployed else {"name": identity.version, "deployment": None, "service": None}
+    return {"msg": text, "version": version, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _present(task: _task.Task, identity: Identity) -> tuple[str, Deployed | None]:
+    params, workloads, wanted = task.params, Workloads(task.cluster, task), _manifests(task.params, identity)
+    if wanted:
+        workloads.apply_pods(wanted, adopt=params["adopt"])
+    else:
+        workloads.scale(workloads.get(identity), params["replicas"])
+    if not _waits(task):
+        if wanted:
+            workloads.apply_service(wanted)
+        deployed = workloads.get(identity)
+        return f"{identity} is deployed with {deployed.as_result()['replicas']} pods, not waited for", deployed
+    wait = _wait(task, identity)
+    rollout = wait.for_rollout()
+    if wanted:
+        workloads.apply_service(wanted)
+    deployed = workloads.get(identity)
+    if deployed.service:
+        wait.for_endpoints(deployed.service, rollout.wanted)
+    return f"{identity} is ready: {rollout.available} of {rollout.wanted} pods", deployed
+
+
+def _scaled_down(task: _task.Task, identity: Identity) -> tuple[str, Deployed | None]:
+    workloads = Workloads(task.cluster, task)
+    deployed = workloads.get(identity)
+    _require_idle(task, workloads, identity)
+    _take_pods_away(task, workloads, deployed)
+    return f"{identity} is scaled down", workloads.get(identity)
+
+
+def _absent(task: _task.Task, identity: Identity) -> tuple[str, Deployed | None]:
+    workloads = Workloads(task.cluster, task)
+    deployed = workloads.find(identity)
+    _require_idle(task, workloads, identity)
+    if deployed:
+        _take_pods_away(task, workloads, deployed)
+    removed = workloads.remove_objects(identity)
+    return f"{identity} is removed" if removed else f"{identity} is not there", None
+
+
+_STATES: dict[str, t.Callable[[_task.Task, Identity], tuple[str, Deployed | None]]] = {
+    "present": _present,
+    "scaled_down": _scaled_down,
+    "absent": _absent,
+}
+
+
+def _take_pods_away(task: _task.Task, workloads: Workloads, deployed: Deployed) -> None:
+    identity, wait = deployed.identity, _wait(task, deployed.identity)
+    if task.params["drain"] and deployed.rollout.wanted and not task.check_mode:
+        wait.for_drain(task.params["drain"])
+        _require_idle(task, workloads, identity)  # nobody may have sent traffic there meanwhile
+    workloads.scale_to_zero(identity)
+    if _waits(task):
+        wait.for_no_pods()
+
+
+def _require_idle(task: _task.Task, workloads: Workloads, identity: Identity) -> None:
+    target = Target(identity.namespace, identity.app, identity.version)
+    workloads.require_idle(identity, backends.get(task.cluster, target, task.params["backend"]).serves)
+
+
+def _waits(task: _task.Task) -> bool:
+    return bool(task.params["wait"]) and not task.check_mode
+
+
+def _wait(task: _task.Task, identity: Identity) -> Wait:
+    return Wait(
+        task.cluster,
+        identity,
+        seconds=task.params["timeout"],
+        unschedulable_after=task.params["unschedulable_after"],
+        show=task.terminal.show,
+    )
+
+
+def _manifests(params: t.Mapping[str, t.Any], identity: Identity) -> Manifests | None:
+    """Return what to deploy; None when an existing version is only to be scaled."""
+    replicas, replaces = params["replicas"], params["replaces"]
+    if replaces == identity.version:
+        raise InvalidInput(f"replaces must name another version than {identity.version}: the one that is stable")
+    if replicas is not None and replicas < 0:
+        raise InvalidInput(f"replicas is {replicas}; give 0 or more")
+    if params["adopt"] and not params["wait"]:
+        raise InvalidInput("adopt needs wait: true: a Service taken over must not select pods that are not ready yet")
+    if params["image"]:
+        given = {option: params[option] for option in ShortForm.fields() if params[option] is not None}
+        return ShortForm(**given).manifests(identity, replicas=replicas, replaces=replaces)
+    if params["manifests"] is None and params["manifests_file"] is None:
+        return None
+    objects = params["manifests"] if params["manifests_file"] is None else read_file(params["manifests_file"])
+    return from_objects(identity, objects, replicas=replicas, replaces=replaces)
+
+
+def main() -> None:
+    """Run as a module."""
+    _task.main(ARGUMENTS, run)
+
+
+if __name__ == "__main__":
+    main()
