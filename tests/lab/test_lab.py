@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 import tarfile
 from collections import Counter
@@ -106,6 +107,22 @@ def test_a_changed_source_is_another_program(tmp_path: Path, monkeypatch: pytest
     assert builds._go_program(entry).path == before
     (module / "main.go").write_text("package main\n\nfunc main() { println() }\n")
     assert builds._go_program(entry).path != before
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="there is no go on PATH")
+def test_a_program_that_cannot_be_built_says_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "module"
+    module.mkdir()
+    (module / "go.mod").write_text("module canary.lab/module\n")
+    (module / "main.go").write_text("package main\n\nfunc main() { nowhere() }\n")
+    monkeypatch.setattr(builds, "HERE", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    program = builds._go_program(catalogue.Build(name="module", tier="core", folder="module", programs=("module",)))
+    with pytest.raises(LabError, match=r"(?s)module could not be built: go build.*undefined: nowhere"):
+        builds.build([program])
+    assert not program.path.parent.exists()
 
 
 def test_an_image_archive_holds_every_image_and_each_program_once(tmp_path: Path) -> None:

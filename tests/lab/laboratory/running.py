@@ -139,8 +139,10 @@ class Laboratory:
 
         with ThreadPoolExecutor(len(components)) as pool:
             futures = [pool.submit(bring_up, component) for component in components]
-            wait(futures, return_when=FIRST_EXCEPTION)
-            abandoned.set()
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                abandoned.set()
         _raise_first(futures)
 
     def _bring_up(self, component: Component, api: Api, abandoned: threading.Event) -> bool:
