@@ -123,8 +123,8 @@ class ShortForm:
         grace = _DEFAULT_GRACE if self.termination_grace_period is None else self.termination_grace_period
         if self.pre_stop_sleep and self.pre_stop_sleep >= grace:
             raise InvalidInput(
-                f"pre_stop_sleep {self.pre_stop_sleep} leaves nothing of the termination_grace_period of {grace} seconds "
-                f"and requests would be cut; give termination_grace_period more than {self.pre_stop_sleep}"
+                f"pre_stop_sleep {self.pre_stop_sleep} leaves nothing of the termination_grace_period of {grace} "
+                f"seconds and requests would be cut; give termination_grace_period more than {self.pre_stop_sleep}"
             )
 
 

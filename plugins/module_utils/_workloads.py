@@ -106,9 +106,8 @@ class Workloads:
     def versions(self, namespace: str, app: str) -> list[Deployed]:
         """Return all versions of an application that this collection deployed, oldest first."""
         labels = {NAME_LABEL: app, MANAGED_BY_LABEL: MANAGED_BY}
-        services = {
-            item["metadata"]["name"]: item for item in self._cluster.search("Service", namespace, labels=labels)
-        }
+        services = self._cluster.search("Service", namespace, labels=labels)
+        named = {item["metadata"]["name"]: item for item in services}
         autoscalers = self._cluster.search("HorizontalPodAutoscaler", namespace)
         found = []
         for item in self._cluster.search("Deployment", namespace, labels=labels):
@@ -116,9 +115,7 @@ class Workloads:
             if version and name == f"{app}-{version}":
                 identity = Identity(namespace, app, version)
                 found.append(Deployed(identity, item, named.get(name), autoscaler_of(name, autoscalers)))
-        return sorted(
-            found, key=lambda one: (one.deployment["metadata"].get("creationTimestamp") or "", one.identity.name)
-        )
+        return sorted(found, key=lambda one: (one.created, one.identity.name))
 
     def find(self, identity: Identity) -> Deployed | None:
         """Return one version, or None when it has no Deployment. Raises ForeignOwner when its name is not ours."""
