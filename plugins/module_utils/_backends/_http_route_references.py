@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gradual.canary authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The references of an HTTPRoute's rules, and the arithmetic of their weights. Private to the gradual.canary collection."""
+"""References of an HTTPRoute's rules, and the arithmetic of weights. Private to the gradual.canary collection."""
 
 from __future__ import annotations
 

@@ -1,0 +1,71 @@
+"""The contract suite: every backend, held to the same facts on a real controller.
+
+    tests/lab/lab exec -- .venv/bin/pytest tests/contract
+
+To add a traffic system: a class in systems/ and its line in `SYSTEMS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.contract.cluster_access import Access
+from tests.contract.systems.base import TrafficSystem
+from tests.contract.workloads import deploy
+
+# By module path, so that one backend can be tried out while another is being written.
+SYSTEMS = {
+    "gateway_api": "tests.contract.systems.gateway_api:GatewayApiSystem",
+    "ingress_nginx": "tests.contract.systems.ingress_nginx:IngressNginxSystem",
+}
+
+Enter = Callable[[str], tuple[type[TrafficSystem], str]]
+
+
+@pytest.fixture(scope="session")
+def access() -> Access:
+    """The cluster; without it every test fails and says how to start it."""
+    found = Access()
+    found.require()
+    return found
+
+
+@pytest.fixture(scope="session")
+def enter(access: Access) -> Iterator[Enter]:
+    """Give out each system's class and its namespace with v1 and v2 in it, made when the first test asks."""
+    operator = access.operator()
+    entered: dict[str, tuple[type[TrafficSystem], str]] = {}
+
+    def enter_one(backend: str) -> tuple[type[TrafficSystem], str]:
+        if backend not in entered:
+            module, _colon, name = SYSTEMS[backend].partition(":")
+            system = getattr(importlib.import_module(module), name)
+            missing = system.missing(operator)
+            if missing:
+                pytest.skip(f"this cluster cannot try {backend}: {missing}")
+            namespace = f"contract-{backend.replace('_', '-')}-{secrets.token_hex(3)}"
+            operator.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+            entered[backend] = (system, namespace)
+            deploy(operator, access.connect(), namespace, ("v1", "v2"))
+        return entered[backend]
+
+    yield enter_one
+    for _system, namespace in entered.values():
+        operator.delete("Namespace", namespace)
+
+
+@pytest.fixture(params=SYSTEMS)
+def traffic_system(request: pytest.FixtureRequest, access: Access, enter: Enter) -> Iterator[TrafficSystem]:
+    """A traffic system with all traffic of a fresh route going to v1, seen by clients."""
+    system, namespace = enter(request.param)
+    made = system(access, namespace)
+    try:
+        made.create()
+        made.wait_until_served()
+        yield made
+    finally:
+        made.remove()

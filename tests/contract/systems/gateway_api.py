@@ -1,0 +1,113 @@
+"""The Gateway API on the lab's Contour, or on the Gateway that CANARY_TEST_GATEWAY names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ansible_collections.gradual.canary.plugins.module_utils._backends.gateway_api import GatewayApi
+from ansible_collections.gradual.canary.plugins.module_utils._difference import presentable
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Match
+from tests.contract.cluster_access import Object, Operator
+from tests.contract.systems.base import Routed, TrafficSystem
+
+GATEWAY = os.environ.get("CANARY_TEST_GATEWAY", "projectcontour/contour")
+ADDRESS = os.environ.get("CANARY_TEST_GATEWAY_ADDRESS", "127.0.0.1:8080")
+
+
+class GatewayApiSystem(TrafficSystem):
+    """One HTTPRoute with one rule, which splits."""
+
+    backend = GatewayApi
+    routed = (
+        Routed(Match("header", "X-Canary", "exact", "yes"), {"X-Canary": "yes"}, {"X-Canary": "no"}),
+        Routed(Match("header", "X-Canary", "regex", "y.s"), {"X-Canary": "yes"}, {"X-Canary": "no"}),
+        Routed(
+            Match("cookie", "test.group", "exact", "a+b"),
+            {"Cookie": "other=1; test.group=a+b; last=2"},
+            {"Cookie": "testsgroup=a+b; my-test.group=a+b; test.group=a+bc"},
+        ),
+        Routed(
+            Match("cookie", "group", "regex", "qa-[0-9]+"),
+            {"Cookie": "group=qa-17"},
+            {"Cookie": "group=qa-; subgroup=qa-17"},
+        ),
+    )
+    write_rules: ClassVar[tuple[Object, ...]] = (
+        {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": ["get", "list", "watch"]},
+    )
+
+    @classmethod
+    def missing(cls, operator: Operator) -> str | None:
+        namespace, _slash, name = GATEWAY.partition("/")
+        try:
+            gateway = operator.get("Gateway", name, namespace)
+        except AssertionError as error:
+            return f"the Gateway API is not served: {error}"
+        return None if gateway else f"there is no Gateway {GATEWAY}; name another with CANARY_TEST_GATEWAY"
+
+    @property
+    def address(self) -> str:
+        return ADDRESS
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"type": "gateway_api", "route": self.name}
+
+    def create(self) -> None:
+        namespace, _slash, name = GATEWAY.partition("/")
+        self.operator.create(
+            {
+                "apiVersion": "gateway.networking.k8s.io/v1",
+                "kind": "HTTPRoute",
+                "metadata": {"name": self.name, "namespace": self.namespace},
+                "spec": {
+                    "parentRefs": [{"namespace": namespace, "name": name}],
+                    "hostnames": [self.hostname],
+                    "rules": [rule("/", "web-v1")],
+                },
+            }
+        )
+
+    def remove(self) -> None:
+        self.operator.delete("HTTPRoute", self.name, self.namespace)
+
+    def objects(self) -> list[Object]:
+        route = presentable(self.route())
+        assert route is not None
+        return [route]
+
+    def edit_weight(self, percent: int) -> None:
+        """Edit the weights of the last rule, which splits, and send all rules back as an editor does."""
+        rules = self.route()["spec"]["rules"]
+        stable, canary = rules[-1]["backendRefs"]
+        stable["weight"], canary["weight"] = 100 - percent, percent
+        self._send(rules)
+
+    def edit_something_else(self) -> Callable[[], bool]:
+        rules = self.route()["spec"]["rules"]
+        header = {"name": "X-Operator", "value": "was-here"}
+        rules[-1]["filters"] = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [header]}}]
+        self._send(rules)
+        return lambda: "filters" in self.route()["spec"]["rules"][-1]
+
+    def make_ambiguous(self) -> str:
+        self._send([rule("/api", "web-v1"), rule("/", "web-v1")])
+        return "backend.rule"
+
+    def route(self) -> Object:
+        route = self.operator.get("HTTPRoute", self.name, self.namespace)
+        assert route is not None
+        return route
+
+    def _send(self, rules: list[Object]) -> None:
+        self.operator.edit("HTTPRoute", self.name, self.namespace, {"spec": {"rules": rules}})
+
+
+def rule(path: str, service: str) -> Object:
+    """Return a rule that sends everything under a path to one Service."""
+    return {
+        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+        "backendRefs": [{"name": service, "port": 80}],
+    }
