@@ -13,9 +13,10 @@ import time
 import typing as t
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.gradual.canary.plugins.module_utils import _sampler
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, Unreachable
 from ansible_collections.gradual.canary.plugins.module_utils._http_connection import (
     Address,
@@ -233,10 +234,11 @@ def test_the_rate_is_an_upper_bound() -> None:
         assert later.index - earlier.index <= allowed + 1e-6
 
 
+@settings(deadline=None)
 @given(
     rate=st.floats(0.5, 10_000),
-    burst=st.integers(1, 64),
-    waits=st.lists(st.floats(0, 2), min_size=1, max_size=60),
+    burst=st.integers(1, 16),
+    waits=st.lists(st.floats(0, 2), min_size=1, max_size=12),
 )
 def test_a_token_bucket_gives_at_most_rate_times_time_plus_burst(rate: float, burst: int, waits: list[float]) -> None:
     bucket = TokenBucket(rate, burst, 100.0)
@@ -259,6 +261,27 @@ def test_a_token_bucket_gives_a_token_when_it_said_it_would() -> None:
     assert bucket.take(pause) == 0
 
 
+@pytest.mark.parametrize(("name", "maximum"), [("_MAXIMUM_WAITING", 6), ("_MAXIMUM_HELD", 5 * 1000)])
+def test_sending_stops_when_too_much_waits_for_a_slow_answer(
+    name: str, maximum: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never_the_first(conversation: Conversation) -> None:
+        for request in conversation.requests():
+            if request.target != "/first":
+                conversation.send(response(b"x" * 1000))
+                return
+
+    monkeypatch.setattr(_sampler, name, maximum)
+    paths = ["/first", *["/later"] * 199]
+    with (
+        Server(never_the_first) as server,
+        Sampler(Request(server.url, paths=paths), rate=0, concurrency=2, timeout=1, limit=200) as sampler,
+    ):
+        assert next(iter(sampler)).error == "timeout"
+        # The first, the five that fill the limit, and one that was under way.
+        assert 6 <= sampler.sent <= 7
+
+
 # Stopping
 
 
@@ -273,9 +296,9 @@ def test_closing_cancels_what_is_under_way_and_leaves_no_file_open() -> None:
         iterator = iter(sampler)
         assert next(iterator).error == "timeout"
         sampler.close()
-        server.wait_for(lambda: server.open == 0)
         assert list(iterator) == []
-        assert open_files() == before
+        server.wait_for(lambda: open_files() == before)
+        assert server.open == 0
 
 
 def test_leaving_the_loop_closes_everything() -> None:
@@ -284,8 +307,7 @@ def test_leaving_the_loop_closes_everything() -> None:
         for one in Sampler(Request(server.url), rate=0, concurrency=4):
             if one.index == 10:
                 break
-        server.wait_for(lambda: server.open == 0)
-        assert open_files() == before
+        server.wait_for(lambda: open_files() == before)
         # Sent ahead, at most: the 16 given out at once, and concurrency.
         assert 11 <= len(server.requests) <= 11 + 16 + 4
 
@@ -357,6 +379,14 @@ def test_host_headers_and_body_arrive_as_asked() -> None:
     assert (received.method, received.target, received.body) == ("POST", "/", '{"a": "ä"}'.encode())
     assert received.headers["host"] == "shop.example.com:8080"
     assert received.headers["x-canary"] == "yes"
+
+
+def test_a_request_larger_than_the_socket_takes_at_once_arrives_whole() -> None:
+    body = bytes(range(256)) * 40_000
+    with Server(answering(OK)) as server:
+        (one,) = sample(Request(server.url, method="PUT", body=body))
+        assert (one.status, one.error) == (200, None)
+        assert server.requests[0].body == body
 
 
 def test_an_address_is_connected_to_instead_of_the_url() -> None:

@@ -9,7 +9,7 @@ import itertools
 import typing as t
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.gradual.canary.plugins.module_utils._http_response import (
@@ -68,6 +68,7 @@ EXAMPLES = [
 ]
 
 
+@settings(deadline=None)
 @given(
     example=st.sampled_from(EXAMPLES),
     damage=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3)), max_size=2),
@@ -96,6 +97,7 @@ def test_however_the_bytes_are_cut_the_response_is_the_same(  # the words of the
     assert read(cut(data, range(len(data))), answers_head=answers_head, maximum_body=maximum_body) == whole
 
 
+@settings(deadline=None)
 @given(
     body=st.binary(max_size=300), sizes=st.lists(st.integers(1, 60), min_size=1), places=st.lists(st.integers(0, 900))
 )
@@ -122,6 +124,20 @@ def test_headers_have_lower_case_names_and_their_first_value() -> None:
 def test_a_head_request_has_no_body_whatever_the_headers_say() -> None:
     outcome = read([b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n"], answers_head=True)
     assert (outcome.status, outcome.body, outcome.done) == (200, b"", True)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_without_content_has_no_body_whatever_the_headers_say(status: int) -> None:
+    outcome = read([b"HTTP/1.1 %d\r\nContent-Length: 17\r\n\r\n" % status])
+    assert (outcome.status, outcome.body, outcome.done) == (status, b"", True)
+
+
+def test_a_head_of_exactly_the_maximum_is_read_however_it_is_cut() -> None:
+    start = b"HTTP/1.1 204 No Content\r\nA: "
+    head = start + b"a" * (MAXIMUM_HEAD - len(start)) + b"\r\n\r\n"
+    for length in range(1, 5):
+        assert read([head[:-length], head[-length:]]).status == 204
+    assert read([head.replace(b"A: ", b"A: a")]).error is not None
 
 
 def test_interim_responses_are_skipped() -> None:
