@@ -15,7 +15,7 @@ export VENV PYTHON
 VERSION := $(shell awk '$$1 == "version:" {print $$2}' galaxy.yml)
 TARBALL := .cache/dist/gradual-canary-$(VERSION).tar.gz
 
-.PHONY: help setup pins check lint format types sanity unit build install-test importer e2e bench demo lab test clean
+.PHONY: help setup pins check lint format types sanity unit build install-test importer lab contract e2e bench demo test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,8 +43,8 @@ types: setup ## mypy --strict on the domain
 sanity: setup ## ansible-test sanity, all tests, nothing exempt (SANITY="--test pylint" for one)
 	@tools/sanity.sh "$(VENV)" $(SANITY)
 
-unit: setup ## unit tests (UNIT="tests/unit/x.py -k name" for some)
-	@$(PYTEST) $(if $(filter tests/%,$(UNIT)),,tests/unit tests/checks) -n auto $(UNIT)
+unit: setup ## all tests that need no cluster (UNIT="tests/unit/x.py -k name" for some)
+	@$(PYTEST) $(if $(filter tests/%,$(UNIT)),,tests/unit tests/checks tests/lab) -n auto $(UNIT)
 
 # -- the collection as users get it -----------------------------------------------------------------------------------
 
@@ -59,8 +59,12 @@ importer: build ## what Galaxy would say about the tarball
 
 # -- on a cluster -----------------------------------------------------------------------------------------------------
 
-lab: setup ## bring the lab up (LAB="up core traefik"; also build, down, status, logs, exec, kubeconfig)
-	@$(BIN)/python -m tests.lab $(or $(LAB),up)
+lab: setup ## bring the lab up (LAB="up traefik"; LAB=status, LAB=down, LAB="logs kubelet" and so on)
+	@tests/lab/lab $(or $(LAB),up)
+
+contract: setup ## every backend against the same facts, on the lab's controllers (CONTRACT="-k name" for some)
+	@tests/lab/lab up core traefik </dev/null
+	@tests/lab/lab exec -- $(PYTEST) tests/contract $(CONTRACT)
 
 e2e: setup ## end-to-end tests on the lab (E2E="tests/e2e/x.py -k name" for some)
 	@$(PYTEST) $(if $(filter tests/%,$(E2E)),,tests/e2e) $(E2E)
@@ -71,8 +75,8 @@ bench: setup ## measure, each figure beside the naive form
 demo: setup ## a release and a refused release on a real cluster (BACKEND=ingress_nginx for the other gateway)
 	@$(BIN)/python tests/demo/demo.py $(if $(BACKEND),--backend $(BACKEND))
 
-test: setup ## everything: check, install-test, importer, then e2e
-	@$(STAGES) --in-turn check install-test importer
+test: setup ## everything: check, install-test, importer, then contract and e2e on the lab
+	@$(STAGES) --in-turn check install-test importer contract
 	@echo "==> e2e"
 	@$(MAKE) --no-print-directory e2e
 
