@@ -19,7 +19,7 @@ _REVISION = "deployment.kubernetes.io/revision"
 _IMAGE = "check the image's name and tag, the registry and image_pull_secrets"
 _IMAGE_LOCAL = "bring the image to the node, or change image_pull_policy"
 _CONFIGURATION = "create the ConfigMap or Secret, or the key in it, that the pod refers to"
-_CRASH = "read the log below, mend the application or its settings"
+_CRASH = "read its log, and mend the application or its settings"
 
 # Reasons of a waiting container that do not go away by themselves.
 _HOPELESS: t.Final = {
@@ -44,7 +44,7 @@ class Obstacle:
     """Why a version cannot become ready.
 
     reason: Kubernetes' own word. patience: seconds it must have been seen before it counts. remedy: what to do.
-    crashed: whether the container ran, so that it has a log.
+    crashed: whether the container ran, so that it has a log. output: the end of it, where the pod's status has that.
     """
 
     reason: str
@@ -54,6 +54,7 @@ class Obstacle:
     container: str | None = None
     patience: float = 0.0
     crashed: bool = False
+    output: str = ""
 
     @property
     def key(self) -> tuple[str, str | None]:
@@ -90,9 +91,8 @@ class Rollout:
 
     def __str__(self) -> str:
         old = self.total - self.updated
-        return f"{min(self.available, self.updated)} of {self.wanted} pods available" + (
-            f", {old} old" if old > 0 else ""
-        )
+        text = f"{self.available} of {self.wanted} pods available"
+        return f"{text}, {self.updated} new and {old} old" if old > 0 else text
 
 
 def deployment_obstacle(deployment: Object) -> Obstacle | None:
@@ -120,6 +120,12 @@ def deployment_obstacle(deployment: Object) -> Obstacle | None:
             patience=_CONDITION_PATIENCE,
         )
     return None
+
+
+def unprobed(deployment: Object) -> tuple[str, ...]:
+    """Return the containers without a readiness probe: they count as ready as soon as they run."""
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return tuple(str(container["name"]) for container in containers if not container.get("readinessProbe"))
 
 
 def current_pods(deployment: Object, replica_sets: t.Sequence[Object], pods: t.Sequence[Object]) -> list[Object]:
@@ -168,9 +174,7 @@ def _container_obstacle(pod: str, status: Object) -> Obstacle | None:
         end = f"exit code {ended['exitCode']}" if "exitCode" in ended else "an unknown exit code"
         if ended.get("reason") not in (None, "Error", "Completed"):
             end += f", {ended['reason']}"
-        why = f"it ends again and again ({restarts} restarts, last with {end})"
-        if ended.get("message"):
-            why += f": {ended['message']}"
+        why = f"it ends again and again (restarts: {restarts}; last with {end})"
     else:
         why = str(waiting.get("message") or "no message")
     return Obstacle(
@@ -180,6 +184,7 @@ def _container_obstacle(pod: str, status: Object) -> Obstacle | None:
         pod=pod,
         container=str(status["name"]),
         crashed=crashed,
+        output=str(ended.get("message") or "") if crashed else "",
     )
 
 

@@ -21,6 +21,9 @@ from ansible_collections.gradual.canary.plugins.module_utils._resources import O
 
 _SLICE_SECONDS = 1.5  # how long a failure may stay unseen; each slice costs four requests
 _PROGRESS_SECONDS = 10.0
+_UNPROBED_SECONDS = (
+    3.0  # how long pods without a readiness probe must stay ready: one that crashes at start is so first
+)
 _LOG_LINES = 10
 _EVENTS = 5
 _LINE_LIMIT = 300  # characters
@@ -58,7 +61,8 @@ class Wait:
             seen[:] = items
             return bool(items) and Rollout.of(items[0]).done
 
-        while not self._watched("Deployment", done, fields=f"metadata.name={identity.name}"):
+        fields = f"metadata.name={identity.name}"
+        while not (self._watched("Deployment", done, fields=fields) and self._stays(seen, done, fields)):
             if not seen:
                 raise NotFound(f"Deployment {identity.name} was deleted while it was waited for", name=identity.name)
             pods = self._current_pods(seen[0])
@@ -124,6 +128,18 @@ class Wait:
                 )
             self._progress(f"{len(seen)} pods still ending: {names}")
 
+    def _stays(self, seen: list[Object], done: t.Callable[[list[Object]], bool], fields: str) -> bool:
+        """Say whether a rollout stays done, where pods without a readiness probe are ready before they crash."""
+        if not readiness.unprobed(seen[0]) or not Rollout.of(seen[0]).wanted:
+            return True
+
+        def undone(items: list[Object]) -> bool:
+            return not done(items)
+
+        namespace = self._identity.namespace
+        broken = self._cluster.wait("Deployment", namespace, undone, seconds=_UNPROBED_SECONDS, fields=fields)
+        return broken is None
+
     def _watched(self, kind: str, done: t.Callable[[list[Object]], bool], **selectors: t.Any) -> bool:
         remaining = max(0.1, self._seconds - self.elapsed)
         found = self._cluster.wait(
@@ -161,7 +177,7 @@ class Wait:
         last = f" Its log ends: {log[-1]!r}." if log else ""
         look = f"pod {obstacle.pod}" if obstacle.pod else f"deployment {identity.name}"
         return NotReady(
-            f"{identity} cannot become ready: {obstacle.reason}: {_cut(obstacle.explanation)}.{last} "
+            f"{identity} cannot become ready: {obstacle.reason}: {_cut(obstacle.explanation).rstrip('.')}.{last} "
             f"To go on: {obstacle.remedy}; then run the same command again. "
             f"To look: kubectl -n {identity.namespace} describe {look}",
             reason=obstacle.reason,
@@ -204,8 +220,11 @@ class Wait:
     def _log(self, obstacle: Obstacle) -> list[str]:
         if not (obstacle.crashed and obstacle.pod and obstacle.container):
             return []
-        return self._lines(obstacle.pod, obstacle.container, previous=True) or self._lines(
-            obstacle.pod, obstacle.container, previous=False
+        pod, container = obstacle.pod, obstacle.container
+        return (
+            self._lines(pod, container, previous=True)
+            or self._lines(pod, container, previous=False)
+            or [_cut(line) for line in obstacle.output.splitlines() if line.strip()][-_LOG_LINES:]
         )
 
     def _lines(self, pod: str, container: str, *, previous: bool) -> list[str]:

@@ -16,6 +16,7 @@ _DEFAULT_GRACE = 30  # seconds; what Kubernetes gives a pod that does not say
 
 _PROBE_KINDS = ("readiness", "liveness", "startup")
 _PROBE_ACTIONS = ("httpGet", "tcpSocket", "exec", "grpc")
+_OPEN_PORT: t.Final = {"period": 2}  # the readiness probe of who gives none: a pod that crashes is never ready
 _PROBE_NUMBERS = {
     "initial_delay": "initialDelaySeconds",
     "period": "periodSeconds",
@@ -87,6 +88,7 @@ class ShortForm:
             env=self._environment(),
             envFrom=self.env_from,
             resources=self.resources,
+            terminationMessagePolicy="FallbackToLogsOnError",  # the pod's status tells why it crashed
             **self._probes(),
         )
         if self.pre_stop_sleep:
@@ -115,9 +117,8 @@ class ShortForm:
         unknown = sorted(set(self.probes or {}) - set(_PROBE_KINDS))
         if unknown:
             raise InvalidInput(f"probes has unknown keys {', '.join(unknown)}; allowed: {', '.join(_PROBE_KINDS)}")
-        return {
-            f"{kind}Probe": _probe(kind, value, self.port_name) for kind, value in (self.probes or {}).items() if value
-        }
+        probes = {"readiness": _OPEN_PORT, **(self.probes or {})}
+        return {f"{kind}Probe": _probe(kind, value, self.port_name) for kind, value in probes.items() if value}
 
     def _require_grace(self) -> None:
         grace = _DEFAULT_GRACE if self.termination_grace_period is None else self.termination_grace_period

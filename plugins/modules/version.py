@@ -82,7 +82,7 @@ options:
       - In short C({path, port, scheme, period, timeout, initial_delay, successes, failures}), a probe by HTTP, or one
         that opens the port when there is no C(path). C(port) is that of the container unless given; times in seconds.
       - Or a whole probe as Kubernetes has it, with C(httpGet), C(tcpSocket), C(exec) or C(grpc).
-      - Without a readiness probe a pod counts as ready as soon as its container runs; there is a warning.
+      - Without C(readiness) there is one that opens the port every 2 seconds. An empty dictionary means no probe.
     type: dict
   resources:
     description: Requests and limits of the container, as Kubernetes has them.
@@ -134,6 +134,7 @@ options:
     description:
       - Instead of O(image), the objects of the version. Exactly one Deployment; at most one Service, made from the
         Deployment's first port when there is none. They get the names, labels and selectors of the version.
+      - A container without a readiness probe counts as ready as soon as it runs; there is a warning.
       - Also ConfigMap, HorizontalPodAutoscaler, NetworkPolicy, PersistentVolumeClaim, PodDisruptionBudget, Role,
         RoleBinding, Secret and ServiceAccount, which are applied first and as they are. Refer to the Deployment by the
         name it gets, for example V(web-v2).
@@ -344,6 +345,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
     from_objects,
     read_file,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._readiness import unprobed
 from ansible_collections.gradual.canary.plugins.module_utils._rollout import Wait
 from ansible_collections.gradual.canary.plugins.module_utils._short_form import ShortForm
 from ansible_collections.gradual.canary.plugins.module_utils._workloads import Deployed, Workloads
@@ -405,19 +407,17 @@ def run(task: _task.Task) -> _task.Values:
 def _present(task: _task.Task, identity: Identity) -> tuple[str, Deployed | None]:
     params, workloads, wanted = task.params, Workloads(task.cluster, task), _manifests(task.params, identity)
     if wanted:
+        _warn_of_unprobed(task, wanted)
         workloads.apply_pods(wanted, adopt=params["adopt"])
     else:
         workloads.scale(workloads.get(identity), params["replicas"])
-    if not _waits(task):
-        if wanted:
-            workloads.apply_service(wanted)
-        deployed = workloads.get(identity)
-        return f"{identity} is deployed with {deployed.as_result()['replicas']} pods, not waited for", deployed
     wait = _wait(task, identity)
-    rollout = wait.for_rollout()
+    rollout = wait.for_rollout() if _waits(task) else None
     if wanted:
         workloads.apply_service(wanted)
     deployed = workloads.get(identity)
+    if rollout is None:
+        return f"{identity} {_becomes(task)} deployed with replicas: {deployed.rollout.wanted}", deployed
     if deployed.service:
         wait.for_endpoints(deployed.service, rollout.wanted)
     return f"{identity} is ready: {rollout.available} of {rollout.wanted} pods", deployed
@@ -428,7 +428,7 @@ def _scaled_down(task: _task.Task, identity: Identity) -> tuple[str, Deployed | 
     deployed = workloads.get(identity)
     _require_idle(task, workloads, identity)
     _take_pods_away(task, workloads, deployed)
-    return f"{identity} is scaled down", workloads.get(identity)
+    return f"{identity} {_becomes(task)} scaled down", workloads.get(identity)
 
 
 def _absent(task: _task.Task, identity: Identity) -> tuple[str, Deployed | None]:
@@ -438,7 +438,7 @@ def _absent(task: _task.Task, identity: Identity) -> tuple[str, Deployed | None]
     if deployed:
         _take_pods_away(task, workloads, deployed)
     removed = workloads.remove_objects(identity)
-    return f"{identity} is removed" if removed else f"{identity} is not there", None
+    return f"{identity} {_becomes(task)} removed" if removed else f"{identity} is not there", None
 
 
 _STATES: dict[str, t.Callable[[_task.Task, Identity], tuple[str, Deployed | None]]] = {
@@ -461,6 +461,19 @@ def _take_pods_away(task: _task.Task, workloads: Workloads, deployed: Deployed) 
 def _require_idle(task: _task.Task, workloads: Workloads, identity: Identity) -> None:
     target = Target(identity.namespace, identity.app, identity.version)
     workloads.require_idle(identity, backends.get(task.cluster, target, task.params["backend"]).serves)
+
+
+def _warn_of_unprobed(task: _task.Task, wanted: Manifests) -> None:
+    containers = unprobed(wanted.deployment)
+    if containers:
+        task.warn(
+            f"{', '.join(containers)} of {wanted.identity} has no readiness probe: a pod gets requests as soon as it "
+            "runs, whether it can answer or not. Give it one."
+        )
+
+
+def _becomes(task: _task.Task) -> str:
+    return "would be" if task.check_mode else "is"
 
 
 def _waits(task: _task.Task) -> bool:
