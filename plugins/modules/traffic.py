@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - gradual.canary.backend
 options:
   version:
-    description: The version that is the canary. Its Deployment and Service must be there, see M(gradual.canary.version).
+    description: The version that is the canary. M(gradual.canary.version) makes its Deployment and Service.
     type: str
     required: true
   state:
@@ -33,7 +33,7 @@ options:
       - V(split) gives the canary O(weight) and O(matches). A canary that is not attached to the traffic system yet is
         attached, with no traffic unless O(weight) or O(matches) give it some.
       - V(promoted) makes the canary's version the stable one. It must have all traffic.
-      - V(detached) takes the canary out of the traffic system, which is refused while users reach another version by it.
+      - V(detached) takes the canary out of the traffic system; refused while users reach another version by it.
       - V(restored) puts weights and match routes back as they are in O(snapshot). It deletes nothing.
     type: str
     choices: [split, promoted, detached, restored]
@@ -291,8 +291,9 @@ def _refuse_errors(task: _task.Task, findings: tuple[Finding, ...]) -> None:
     errors = [finding for finding in findings if finding.level == "error"]
     if errors:
         reasons = " ".join(f"({number}) {finding}" for number, finding in enumerate(errors, 1))
+        version, app = task.params["version"], task.params["app"]
         raise Refused(
-            f"{task.params['version']} cannot become the canary of {task.params['app']}: {reasons} Nothing was changed.",
+            f"{version} cannot become the canary of {app}: {reasons} Nothing was changed.",
             findings=[finding.as_result() for finding in findings],
         )
     for finding in findings:

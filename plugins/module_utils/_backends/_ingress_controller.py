@@ -10,8 +10,10 @@ Two programs read the canary annotations of ingress-nginx, and both serve classe
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import typing as t
 
+from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Capabilities
 
@@ -73,3 +75,18 @@ def identify(ingress: Object) -> Controller:
         return dataclasses.replace(_CONTROLLERS["ingress-nginx"], identified=False)
     last = max(known, key=lambda entry: str(entry.get("time", "")))
     return _CONTROLLERS[_STATUS_WRITERS[last["manager"]]]
+
+
+def seconds_to_wait(ingress: Object, now: float) -> float:
+    """Return how long to wait so that our last write is surely a second ago; `now` in seconds since 1970.
+
+    The API stamps writes in whole seconds, rounded down, so a stamp two seconds old is enough. Clocks that differ by
+    more than that tell nothing; then the answer is 0.
+    """
+    times = [
+        datetime.datetime.fromisoformat(str(entry["time"])).timestamp()
+        for entry in ingress["metadata"].get("managedFields") or ()
+        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource") and entry.get("time")
+    ]
+    age = now - max(times, default=0.0)
+    return 2.0 - age if 0 <= age < 2 else 0.0

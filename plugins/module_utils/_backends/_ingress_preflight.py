@@ -27,7 +27,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import endpoints_of, selector_of
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, Forbidden, ForeignOwner, NotReady
-from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
+from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS, Object, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
 
 _STICKY: t.Final = ("affinity", "upstream-hash-by")
@@ -48,7 +48,10 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """Everything that was read. others: all Ingresses but the main one and the canary. *_pods: ready endpoints."""
+    """Everything that was read. others: all Ingresses but the main one and the canary. *_pods: ready endpoints.
+
+    everywhere: whether the Ingresses of all namespaces could be read. rehearsed: the canary is one of check mode only.
+    """
 
     setting: Setting
     ingress_class: Object | None
@@ -59,6 +62,7 @@ class Scene:
     canary_service: Object | None
     stable_pods: frozenset[str]
     canary_pods: frozenset[str]
+    rehearsed: bool = False
 
     @classmethod
     def look(cls, cluster: Cluster, setting: Setting) -> Scene:
@@ -80,6 +84,10 @@ class Scene:
             canary_service=cluster.find("Service", target.canary_service, namespace),
             stable_pods=endpoints_of(cluster, namespace, stable),
             canary_pods=endpoints_of(cluster, namespace, target.canary_service),
+            rehearsed=any(
+                cluster.rehearsal.knows(KINDS[kind].path(namespace, target.canary_service))
+                for kind in ("Service", "Deployment")
+            ),
         )
 
     def findings(self) -> tuple[Finding, ...]:
@@ -288,9 +296,14 @@ def _of_pods(scene: Scene) -> Findings:
         )
     if scene.canary_service is not None and not scene.canary_pods:
         yield Finding(
-            "error",
+            "warning" if scene.rehearsed else "error",
             NotReady.code,
-            f"{words(scene.canary_service)} has no ready endpoints: its share would go to the stable version unnoticed",
+            f"{words(scene.canary_service)} has no ready endpoints"
+            + (
+                " (check mode deployed nothing, so this is expected)"
+                if scene.rehearsed
+                else ": its share would go to the stable version unnoticed"
+            ),
             "Deploy the version and wait until it is ready.",
         )
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import NotReady
-from ansible_collections.gradual.canary.plugins.module_utils._resources import Object
+from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 
 SERVICE_LABEL: t.Final = "kubernetes.io/service-name"
 
@@ -47,7 +48,9 @@ def pods_of(cluster: Cluster, namespace: str, selector: dict[str, str]) -> froze
     return ready_pods(cluster.search("Pod", namespace, labels=selector)) if selector else frozenset()
 
 
-def wait_for_pods(cluster: Cluster, namespace: str, service: str, selector: dict[str, str], seconds: float) -> None:
+def wait_for_endpoints(
+    cluster: Cluster, namespace: str, service: str, selector: dict[str, str], seconds: float
+) -> None:
     """Wait until the Service's endpoints are exactly the ready pods of `selector`; NotReady after `seconds`."""
 
     def same(slices: list[Object]) -> bool:
@@ -64,6 +67,20 @@ def wait_for_pods(cluster: Cluster, namespace: str, service: str, selector: dict
             endpoints=sorted(listed),
             pods=sorted(wanted),
         )
+
+
+def move_selector(cluster: Cluster, service: Object, selector: dict[str, str]) -> Difference:
+    """Let a Service select other pods; Conflict when somebody else changed its selector meanwhile."""
+    old = selector_of(service)
+    # The whole map: a merge would leave keys of the old version that no pod of the new one has.
+    written = cluster.patch(
+        service,
+        [
+            {"op": "test", "path": "/spec/selector", "value": old},
+            {"op": "replace", "path": "/spec/selector", "value": selector},
+        ],
+    )
+    return Difference(words(service), service, written, f"selector {_words(old)} -> {_words(selector)}")
 
 
 def _words(selector: dict[str, str]) -> str:

@@ -11,7 +11,6 @@ vanishes, as happens when the main Ingress itself is edited.
 
 from __future__ import annotations
 
-import datetime
 import functools
 import time
 import typing as t
@@ -32,11 +31,11 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Live, Snapshot
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_preflight import Scene, Setting
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
+    move_selector,
     pods_of,
     selector_of,
-    wait_for_pods,
+    wait_for_endpoints,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     AmbiguousTarget,
@@ -140,8 +139,12 @@ class IngressNginx(Backend):
                     found=before.weight.as_percent(),
                 )
             self._require_own_version(t.cast("Object", canary))
-            differences = (self._select(stable, wanted),)
-        self._wait_for_pods(stable["metadata"]["name"], wanted, flipped=bool(differences))
+            differences = (move_selector(self.cluster, stable, wanted),)
+        self._wait_for_endpoints(stable, wanted)
+        if differences:
+            # The next step takes the weight off, and the controller learns of endpoints and of weights by separate
+            # watches: it has to know the endpoints first, or the old version answers once more.
+            self._pause(self.controller.propagation_seconds)
         return Change(before, before, differences)
 
     def detach(self) -> Change:
@@ -162,6 +165,8 @@ class IngressNginx(Backend):
             # the controller knows.
             self._annotate(canary, Annotated.read(self.prefix, canary).with_split(NOTHING, ()))
             self._pause(self.controller.propagation_seconds)
+        else:
+            self._keep_apart(canary)
         self.cluster.delete(canary)
         return Change(before, after, (Difference(words(canary), canary, None, f"{before} -> {after}"),))
 
@@ -202,11 +207,12 @@ class IngressNginx(Backend):
         stable = self.cluster.get("Service", entries["Service"]["name"], self.target.namespace)
         selector = dict(entries["Service"]["values"])
         self._require_restorable(stable, entries["Service"]["uid"], selector)
-        before, differences = self.observe(), list(self._restore_annotations(entries["Ingress"]["values"]))
+        before, differences = self.observe(), self._restore_annotations(entries["Ingress"]["values"])
         if selector_of(stable) != selector:
-            differences.append(self._select(stable, selector))
-        self._wait_for_pods(stable["metadata"]["name"], selector, flipped=selector_of(stable) != selector)
-        return Change(before, self.observe(), tuple(differences))
+            differences += (move_selector(self.cluster, stable, selector),)
+            self._wait_for_endpoints(stable, selector)
+            self._pause(self.controller.propagation_seconds)
+        return Change(before, self.observe(), differences)
 
     def wait_accepted(self, seconds: float) -> Live:
         return Live("written", 0.0, "an Ingress has no status that tells of its annotations; samples do")
@@ -281,18 +287,6 @@ class IngressNginx(Backend):
         after = self._split(written)
         return Change(before, after, (Difference(words(canary), canary, written, f"{before} -> {after}"),))
 
-    def _select(self, service: Object, selector: dict[str, str]) -> Difference:
-        old = selector_of(service)
-        # The whole map: a merge would leave keys of the old version that no pod of the new one has.
-        written = self.cluster.patch(
-            service,
-            [
-                {"op": "test", "path": "/spec/selector", "value": old},
-                {"op": "replace", "path": "/spec/selector", "value": selector},
-            ],
-        )
-        return Difference(words(service), service, written, f"selector {old} -> {selector}")
-
     def _restore_annotations(self, values: t.Mapping[str, t.Any]) -> tuple[Difference, ...]:
         canary = self._find_canary()
         old = None if values["annotations"] is None else Annotated(self.prefix, values["annotations"])
@@ -332,37 +326,18 @@ class IngressNginx(Backend):
 
     def _keep_apart(self, canary: Object) -> None:
         """Wait so that two changes of one canary Ingress are not within one second, where ingress-nginx loses one."""
-        seconds = seconds_to_wait(canary, time.time())
+        seconds = controllers.seconds_to_wait(canary, time.time())
         if seconds > 0 and self.controller.seconds_between_writes:
             self._pause(seconds)
 
-    def _wait_for_pods(self, service: str, selector: dict[str, str], *, flipped: bool) -> None:
-        if self.cluster.check_mode:
-            return
-        wait_for_pods(self.cluster, self.target.namespace, service, selector, _ENDPOINT_SECONDS)
-        if flipped:
-            # The next step takes the weight off, and the controller learns of endpoints and of weights by separate
-            # watches: it has to know the endpoints first, or the old version answers once more.
-            self._pause(self.controller.propagation_seconds)
+    def _wait_for_endpoints(self, service: Object, selector: dict[str, str]) -> None:
+        if not self.cluster.check_mode:
+            name = service["metadata"]["name"]
+            wait_for_endpoints(self.cluster, self.target.namespace, name, selector, _ENDPOINT_SECONDS)
 
     def _pause(self, seconds: float) -> None:
         if not self.cluster.check_mode:
             time.sleep(seconds)
-
-
-def seconds_to_wait(ingress: Object, now: float) -> float:
-    """Return how long to wait so that our last write is surely a second ago; `now` in seconds since 1970.
-
-    The API stamps writes in whole seconds, rounded down, so a stamp two seconds old is enough. Clocks that differ by
-    more than that tell nothing; then the answer is 0.
-    """
-    times = [
-        datetime.datetime.fromisoformat(str(entry["time"])).timestamp()
-        for entry in ingress["metadata"].get("managedFields") or ()
-        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource") and entry.get("time")
-    ]
-    age = now - max(times, default=0.0)
-    return 2.0 - age if 0 <= age < 2 else 0.0
 
 
 def _services(ingress: Object) -> list[str]:
