@@ -1,0 +1,58 @@
+"""Steady load by the lab's load generator, counted while it runs."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+STARTING_SECONDS = 10.0
+
+
+class Load:
+    """`rate` requests a second, each on a new connection, and `long` four-second requests always in flight."""
+
+    def __init__(self, address: str, hostname: str, output: Path, *, rate: int = 300, long: int = 20) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._listen = f"127.0.0.1:{free.getsockname()[1]}"
+        self.output = output
+        command = [
+            *("load", "--url", f"http://{hostname}/", "--address", address, "--rate", str(rate)),
+            *("--long", str(long), "--long-query", "delay=4s", "--duration", "30m"),
+            *("--listen", self._listen, "--output", str(output)),
+        ]
+        self._process = subprocess.Popen(command)
+        deadline = time.monotonic() + STARTING_SECONDS
+        while True:
+            try:
+                self.count()
+                return
+            except OSError:
+                assert time.monotonic() < deadline and self._process.poll() is None, "the load generator did not start"
+                time.sleep(0.05)
+
+    def count(self) -> dict[str, Any]:
+        """Return the counts so far."""
+        with urllib.request.urlopen(f"http://{self._listen}/", timeout=5) as answer:
+            counts: dict[str, Any] = json.load(answer)
+            return counts
+
+    def stop(self) -> dict[str, Any]:
+        """Send nothing more, wait for what is in flight, and return the counts."""
+        self._process.terminate()
+        self._process.wait(timeout=60)
+        counts: dict[str, Any] = json.loads(self.output.read_text())
+        return counts
+
+    def __enter__(self) -> Load:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(timeout=60)

@@ -1,0 +1,82 @@
+"""One shop: its namespace, the route to it, and the inventory that describes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from tests.contract.cluster_access import Access
+from tests.shop.operators import ROOT, Operator
+from tests.shop.systems import HOSTNAME, SYSTEMS, System
+
+
+class Shop:
+    """An application behind a traffic system; v1 serves once `open` returns."""
+
+    def __init__(self, backend: str, home: Path, *, namespace: str = "shop", **changes: Any) -> None:
+        self.system: System = SYSTEMS[backend]
+        self.access = Access()
+        self.access.require()
+        self.namespace = namespace
+        self.hostname = HOSTNAME if namespace == "shop" else f"{namespace}.example.com"
+        self.inventory = {**inventory_of(backend, self.system, namespace, self.hostname), **changes}
+        self.operator = Operator(home, self.inventory)
+
+    def open(self) -> None:
+        """Make the namespace and the route, deploy v1 and wait until clients get it."""
+        cluster = self.access.operator()
+        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
+        for item in self.system.objects(self.namespace, self.hostname):
+            cluster.create(item)
+        playbook = self.operator.home / "open.yml"
+        playbook.write_text(yaml.safe_dump(_OPENING, sort_keys=False))
+        self.operator.run(str(playbook), canary_version="v1").require()
+
+    def close(self) -> None:
+        """Remove the namespace with everything in it."""
+        self.access.operator().delete("Namespace", self.namespace)
+
+    def __enter__(self) -> Shop:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_OPENING: list[dict[str, Any]] = [
+    {
+        "name": "Open the shop",
+        "hosts": "all",
+        "connection": "local",
+        "gather_facts": False,
+        "module_defaults": {"group/gradual.canary.cluster": "{{ canary_cluster }}"},
+        "tasks": [
+            {"name": "Deploy the first version", "ansible.builtin.include_role": {"name": "gradual.canary.deploy"}},
+            {
+                "name": "Wait until clients get it",
+                "gradual.canary.verify": {"stable": "v1", "canary": "v1", "weight": 100, "settle_timeout": 60},
+                "module_defaults": {"gradual.canary.verify": "{{ canary_client }}"},
+            },
+        ],
+    }
+]
+
+
+def inventory_of(backend: str, system: System, namespace: str, hostname: str) -> dict[str, Any]:
+    """Return the variables of the shipped example inventory, for this cluster and namespace."""
+    example = yaml.safe_load((ROOT / "inventories" / backend / "hosts.yml").read_text())
+    variables: dict[str, Any] = dict(example["all"]["hosts"]["shop"])
+    variables["canary_cluster"] = {"kubeconfig": os.environ.get("CANARY_TEST_KUBECONFIG") or os.environ["KUBECONFIG"]}
+    variables["canary_namespace"] = namespace
+    variables["canary_client"] = {
+        **variables["canary_client"],
+        "url": f"http://{hostname}/",
+        "address": system.address,
+    }
+    return variables

@@ -1,0 +1,94 @@
+"""How the shop is reached on each traffic system, before any release."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+Object = dict[str, Any]
+
+HOSTNAME = "shop.example.com"
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """A traffic system: where clients connect, its lab tiers, and the objects that lead to v1 of the application.
+
+    propagation: seconds a change takes at most until every answer follows it (measured on the lab).
+    """
+
+    backend: str
+    address: str
+    tiers: tuple[str, ...]
+    propagation: float
+    objects: Callable[[str, str], list[Object]]
+
+
+def _gateway_api(namespace: str, hostname: str) -> list[Object]:
+    gateway = os.environ.get("CANARY_TEST_GATEWAY", "projectcontour/contour").partition("/")
+    return [
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "web", "namespace": namespace},
+            "spec": {
+                "parentRefs": [{"namespace": gateway[0], "name": gateway[2]}],
+                "hostnames": [hostname],
+                "rules": [
+                    {
+                        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                        "backendRefs": [{"name": "web-v1", "port": 8080, "weight": 1}],
+                    }
+                ],
+            },
+        }
+    ]
+
+
+def _ingress_nginx(namespace: str, hostname: str) -> list[Object]:
+    selector = {"app.kubernetes.io/name": "web", "app.kubernetes.io/version": "v1"}
+    path = {
+        "path": "/",
+        "pathType": "Prefix",
+        "backend": {"service": {"name": "web", "port": {"number": 8080}}},
+    }
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "web", "namespace": namespace},
+            "spec": {"selector": selector, "ports": [{"name": "http", "port": 8080, "targetPort": 8080}]},
+        },
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {"name": "web", "namespace": namespace},
+            "spec": {
+                "ingressClassName": os.environ.get("CANARY_TEST_INGRESS_CLASS", "nginx"),
+                "rules": [{"host": hostname, "http": {"paths": [path]}}],
+            },
+        },
+    ]
+
+
+SYSTEMS = {
+    system.backend: system
+    for system in (
+        System(
+            "gateway_api",
+            os.environ.get("CANARY_TEST_GATEWAY_ADDRESS", "127.0.0.1:8080"),
+            ("core",),
+            0.035,
+            _gateway_api,
+        ),
+        System(
+            "ingress_nginx",
+            os.environ.get("CANARY_TEST_INGRESS_ADDRESS", "127.0.0.1:8380"),
+            ("core", "traefik"),
+            1.8,
+            _ingress_nginx,
+        ),
+    )
+}
