@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import errno
 import os
 import selectors
@@ -14,11 +13,16 @@ import socket
 import ssl
 import typing as t
 
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Error, Unreachable
+from ansible_collections.gradual.canary.plugins.module_utils._http_exchange import (
+    Address,
+    Endpoint,
+    Exchange,
+    LocalLimit,
+    kind_of,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._http_response import (
     IncompleteError,
     ProtocolError,
-    Response,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._tls import UntrustedCertificate
 
@@ -27,82 +31,10 @@ _WRITE = selectors.EVENT_WRITE
 _RECEIVE = 64 * 1024
 """Bytes per read: more than a TLS record (16 KiB), so that nothing stays behind in the TLS library."""
 
-_UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EACCES, errno.EPERM)
+_NOT_YET = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOTCONN, errno.EPIPE)
+"""What sending says while the connection is still to come (or has failed, which is asked for then)."""
+
 _EXHAUSTED = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-
-class LocalLimit(Error):
-    """No further connection can be opened on this machine; says nothing about the service."""
-
-    code = "local_limit"
-    retry = True
-
-
-class Address(t.NamedTuple):
-    """Where to connect to, as the socket module takes it."""
-
-    family: int
-    sockaddr: t.Any
-
-
-def resolve(host: str, port: int) -> list[Address]:
-    """Return the addresses of a host, the preferred one first. Raises Unreachable."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        message = f"host name {host!r} cannot be resolved from here: {error}; set address to host:port to go around DNS"
-        raise Unreachable(message) from error
-    return [Address(family, sockaddr) for family, _type, _protocol, _name, sockaddr in found]
-
-
-class Exchange:
-    """A request under way, later with its answer. Times are seconds since ``sent_at``, on the sampler's clock."""
-
-    __slots__ = (
-        "connect_s",
-        "connection",
-        "data",
-        "deadline",
-        "detail",
-        "done",
-        "error",
-        "first_byte_s",
-        "index",
-        "path",
-        "response",
-        "sent_at",
-        "total_s",
-    )
-
-    def __init__(self, index: int, path: str, data: bytes, sent_at: float, deadline: float, response: Response) -> None:
-        self.index = index
-        self.path = path
-        self.data = data
-        self.sent_at = sent_at
-        self.deadline = deadline
-        self.response = response
-        self.connection = -1
-        self.connect_s: float | None = None
-        self.first_byte_s: float | None = None
-        self.total_s = 0.0
-        self.error: str | None = None
-        self.detail = ""
-        self.done = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Endpoint:
-    """What connections are opened to.
-
-    name: as messages show it.
-    tls: context of TLS connections, None for plain ones.
-    server_name: the name that the certificate must carry.
-    """
-
-    name: str
-    addresses: list[Address]
-    tls: ssl.SSLContext | None
-    server_name: str
 
 
 class Connections:
@@ -224,7 +156,26 @@ class Connection:
             self._not_connected(code)
             return
         self.step = self._connected
-        self._watch(_WRITE)
+        if pool.endpoint.tls is None and pool.requests == 1:
+            self._send_early(exchange)
+        else:
+            self._watch(_WRITE)
+
+    def _send_early(self, exchange: Exchange) -> None:
+        """Try to send at once: a near peer has accepted by now, and a tenth of the work of a sample is saved."""
+        try:
+            sent = self._socket.send(exchange.data)
+        except OSError as error:
+            if error.errno in _NOT_YET:
+                self._watch(_WRITE)
+            else:
+                self._not_connected(error.errno or errno.EINVAL)
+            return
+        self._pool.reached = True
+        exchange.connect_s = self._pool.clock() - exchange.sent_at
+        exchange.data = exchange.data[sent:]
+        self.step = self._send if exchange.data else self._receive
+        self._watch(_WRITE if exchange.data else _READ)
 
     def _connected(self) -> None:
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -399,19 +350,7 @@ class Connection:
         self.close()
 
     def _broken(self, error: OSError) -> None:
-        if isinstance(error, ssl.SSLError):
-            kind = "tls"
-        elif isinstance(error, ConnectionRefusedError):
-            kind = "refused"
-        elif isinstance(error, ConnectionError) or error.errno == errno.ENOTCONN:
-            kind = "reset"
-        elif isinstance(error, TimeoutError):
-            kind = "timeout"
-        elif error.errno in _UNREACHABLE:
-            kind = "unreachable"
-        else:
-            kind = "failed"
-        self.fail(kind, error.strerror or str(error))
+        self.fail(kind_of(error), error.strerror or str(error))
 
     def close(self) -> None:
         """Close the socket; the sampler forgets the connection."""

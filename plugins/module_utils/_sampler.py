@@ -16,12 +16,8 @@ import time
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
-from ansible_collections.gradual.canary.plugins.module_utils._http_connection import (
-    Connections,
-    Endpoint,
-    Exchange,
-    resolve,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._http_connection import Connections
+from ansible_collections.gradual.canary.plugins.module_utils._http_exchange import Endpoint, Exchange, resolve
 from ansible_collections.gradual.canary.plugins.module_utils._http_request import Request
 from ansible_collections.gradual.canary.plugins.module_utils._http_response import Response
 from ansible_collections.gradual.canary.plugins.module_utils._tls import Tls

@@ -18,12 +18,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.gradual.canary.plugins.module_utils import _sampler
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, Unreachable
-from ansible_collections.gradual.canary.plugins.module_utils._http_connection import (
-    Address,
-    Connections,
-    Endpoint,
-    Exchange,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._http_connection import Connections
+from ansible_collections.gradual.canary.plugins.module_utils._http_exchange import Address, Endpoint, Exchange
 from ansible_collections.gradual.canary.plugins.module_utils._http_response import Response
 from ansible_collections.gradual.canary.plugins.module_utils._sampler import Request, Sample, Sampler, TokenBucket
 from tests.unit.servers import PATIENCE, Behaviour, Conversation, Server, answering, response, silent
