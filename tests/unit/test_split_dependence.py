@@ -25,7 +25,7 @@ RUNS = 200
 
 def judged(data_plane: Callable[[random.Random], Iterator[str]], weights: dict[str, int]) -> list[tuple[str, str]]:
     """Test a split until the verdict, many times; return verdicts and models."""
-    found = []
+    found: list[tuple[str, str]] = []
     for seed in range(RUNS):
         test = SplitTest(weights, bands(weights))
         sequence = []
