@@ -15,7 +15,7 @@ export VENV PYTHON
 VERSION := $(shell awk '$$1 == "version:" {print $$2}' galaxy.yml)
 TARBALL := .cache/dist/gradual-canary-$(VERSION).tar.gz
 
-.PHONY: help setup pins check lint format types sanity unit build install-test importer lab contract e2e bench demo test clean
+.PHONY: help setup pins check lint format types sanity unit build install-test importer changelog lab contract e2e bench demo test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ install-test: build ## install the tarball into an empty folder and read every v
 
 importer: build ## what Galaxy would say about the tarball
 	@$(BIN)/python tests/checks/importer.py "$(TARBALL)"
+
+changelog: setup ## move the fragments into CHANGELOG.md for the version in galaxy.yml, before it is published
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/antsibull-changelog release
 
 # -- on a cluster -----------------------------------------------------------------------------------------------------
 
