@@ -200,12 +200,14 @@ class Cluster:
         """Delete `item` (this very one, by uid) with its dependents in the background. Deleted already is fine."""
         kind, metadata = kind_of(item), item["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
-        body = {
+        body: dict[str, t.Any] = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
             "propagationPolicy": "Background",
             "preconditions": {"uid": metadata.get("uid")},
         }
+        if self.check_mode:
+            body["dryRun"] = ["All"]  # with a body the API does not look at the query
         self.writes.append(Write("delete", path, "application/json", {}))
         if not self.rehearsal.knows(path):
             try:
