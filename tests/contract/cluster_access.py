@@ -56,14 +56,14 @@ class Access:
 class Operator:
     """A person at a terminal: merge patches under another field manager, as ``kubectl edit`` sends them."""
 
-    manager = "kubectl-edit"
-
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def create(self, item: Object) -> Object:
         kind = kind_of(item)
-        return self._done("POST", kind.path(item["metadata"].get("namespace")), item, "application/json")
+        return self._done(
+            "POST", kind.path(item["metadata"].get("namespace")) + _as("kubectl-create"), item, "application/json"
+        )
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         response = self._send("GET", KINDS[kind].path(namespace, name))
@@ -75,7 +75,9 @@ class Operator:
 
     def edit(self, kind: str, name: str, namespace: str, change: Object) -> Object:
         """Merge `change` into an object, whatever it is by now."""
-        return self._done("PATCH", KINDS[kind].path(namespace, name), change, "application/merge-patch+json")
+        return self._done(
+            "PATCH", KINDS[kind].path(namespace, name) + _as("kubectl-edit"), change, "application/merge-patch+json"
+        )
 
     def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
         response = self._send("DELETE", KINDS[kind].path(namespace, name), {"propagationPolicy": "Background"})
@@ -88,8 +90,7 @@ class Operator:
         return str(self._done("POST", path, request, "application/json")["status"]["token"])
 
     def _done(self, method: str, path: str, body: Object, content_type: str) -> Object:
-        query = "" if path.endswith("/token") else f"?fieldManager={self.manager}&fieldValidation=Strict"
-        return self._answer(self._send(method, path + query, body, content_type))
+        return self._answer(self._send(method, path, body, content_type))
 
     def _send(
         self, method: str, path: str, body: Object | None = None, content_type: str | None = "application/json"
@@ -100,6 +101,10 @@ class Operator:
         answer: Object = json.loads(response.body)
         assert response.status < 400, f"{response.status}: {answer.get('message')}"
         return answer
+
+
+def _as(manager: str) -> str:
+    return f"?fieldManager={manager}&fieldValidation=Strict"
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._http_rou
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_overlap import overlaps
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_references import weight_of
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Error, Forbidden
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Error, Forbidden, NotFound, NotReady
 from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
 
@@ -39,7 +39,8 @@ class Preflight:
         try:
             rule = SplitRule.find(route, self.target, rule_option)
         except Error as error:
-            yield Finding("error", error.code, error.message, "Nothing else was looked at in the route.")
+            code = "other_canary" if "services" in error.details else error.code
+            yield Finding("error", code, error.message, "Then run this again: the Services were not looked at.")
             return
         yield from self._rule(rule)
         for service, ref in self._services(rule):
@@ -120,7 +121,7 @@ class Preflight:
         elif not is_known(str(kind["spec"]["controllerName"])):
             yield Finding(
                 "warning",
-                "unknown_controller",
+                "controller_unknown",
                 f"{words(gateway)} is served by {kind['spec']['controllerName']}, which is not among those this "
                 "collection knows: match routes are limited to exact headers",
                 "Verify each stage; the split is proven by samples, whoever serves it.",
@@ -163,7 +164,7 @@ class Preflight:
         if service is None:
             yield Finding(
                 "error",
-                "service_missing",
+                NotFound.code,
                 f"Service {namespace}/{name} does not exist: its share would get errors, or go to the other version",
                 "Deploy the version first (gradual.canary.workload).",
             )
@@ -172,7 +173,7 @@ class Preflight:
         if ref.get("port") not in ports:
             yield Finding(
                 "error",
-                "port_missing",
+                "port",
                 f"{words(service)} has no port {ref.get('port')}, which {rule.where} sends to; it has {ports}",
                 "Give the Service that port.",
             )
@@ -216,7 +217,7 @@ class Preflight:
         )
         yield Finding(
             "warning" if rehearsed else "error",
-            "no_endpoints",
+            NotReady.code,
             f"Service {namespace}/{service} has no ready endpoints"
             + (" (check mode deployed nothing, so this is expected)" if rehearsed else ": its share would get 503"),
             "Wait until its pods are ready; look at them with kubectl describe pods if they do not become so.",

@@ -146,11 +146,12 @@ class SplitRule:
     def sharing(self, weight: Weight | None, matches: t.Sequence[Match] | None) -> State:
         """Return the state with this weight and these match routes; None leaves a part as it is.
 
-        Conflict when the canary's Service is the stable one already.
+        Conflict when the canary's Service is the stable one already, InvalidInput when the target has no version.
         """
+        canary_service = self.target.canary_service
         if self._is_canary(self.stable):
             raise Conflict(
-                f"{self.where} already sends everything to {self.target.canary_service}: it is the stable version. "
+                f"{self.where} already sends everything to {canary_service}: it is the stable version. "
                 "Nothing was changed; release another version, or restore the one before."
             )
         references = self._references(weight)
@@ -166,12 +167,12 @@ class SplitRule:
 
     def promoted(self) -> State:
         """Return the state in which the canary's Service is the only one; Conflict while the other has weight."""
-        canary, stable = self.canary, self.stable
+        canary_service, canary, stable = self.target.canary_service, self.canary, self.stable
         if canary is None and self._is_canary(stable):
             return State(self.state.references, [])
         if canary is None or weight_of(stable) or not weight_of(canary):
             raise Conflict(
-                f"{self.where} gives {self.split.weight} to {self.target.canary_service}; it must be 100 % before it "
+                f"{self.where} gives {self.split.weight} to {canary_service}; it must be 100 % before it "
                 f"becomes the stable version. Nothing was changed. Split: {self.split}.",
                 found=self.split.weight.as_percent(),
             )
@@ -229,8 +230,7 @@ class SplitRule:
         if len(names) > 2 or (len(names) == 2 and self.target.version is not None and self.canary is None):
             raise Unsupported(
                 f"{self.where} splits {', '.join(names)}: another canary is under way there. Finish it (release, abort "
-                f"or cleanup) or remove its reference, so that one stable Service is left beside "
-                f"{self.target.canary_service if self.target.version else 'the canary'}. Nothing was changed.",
+                "or cleanup) or remove its reference, so that one stable Service is left. Nothing was changed.",
                 services=names,
             )
         if len(names) == 2 and names[0] == names[1]:

@@ -17,7 +17,13 @@ ADDRESS = os.environ.get("CANARY_TEST_GATEWAY_ADDRESS", "127.0.0.1:8080")
 
 
 class GatewayApiSystem(TrafficSystem):
-    """One HTTPRoute with one rule, which splits."""
+    """One HTTPRoute with one rule, which splits.
+
+    rule: the backend's option. route_namespace: where the HTTPRoute is, when not beside the Services.
+    """
+
+    rule: str | None = None
+    route_namespace: str | None = None
 
     backend = GatewayApi
     routed = (
@@ -53,7 +59,16 @@ class GatewayApiSystem(TrafficSystem):
 
     @property
     def options(self) -> dict[str, Any]:
-        return {"type": "gateway_api", "route": self.name}
+        return {
+            "type": "gateway_api",
+            "route": self.name,
+            "rule": self.rule,
+            "route_namespace": self.route_namespace,
+        }
+
+    @property
+    def home(self) -> str:
+        return self.route_namespace or self.namespace
 
     def create(self) -> None:
         namespace, _slash, name = GATEWAY.partition("/")
@@ -61,17 +76,17 @@ class GatewayApiSystem(TrafficSystem):
             {
                 "apiVersion": "gateway.networking.k8s.io/v1",
                 "kind": "HTTPRoute",
-                "metadata": {"name": self.name, "namespace": self.namespace},
+                "metadata": {"name": self.name, "namespace": self.home},
                 "spec": {
                     "parentRefs": [{"namespace": namespace, "name": name}],
                     "hostnames": [self.hostname],
-                    "rules": [rule("/", "web-v1")],
+                    "rules": [rule("/", "web-v1", self.namespace if self.route_namespace else None)],
                 },
             }
         )
 
     def remove(self) -> None:
-        self.operator.delete("HTTPRoute", self.name, self.namespace)
+        self.operator.delete("HTTPRoute", self.name, self.home)
 
     def objects(self) -> list[Object]:
         route = presentable(self.route())
@@ -83,31 +98,32 @@ class GatewayApiSystem(TrafficSystem):
         rules = self.route()["spec"]["rules"]
         stable, canary = rules[-1]["backendRefs"]
         stable["weight"], canary["weight"] = 100 - percent, percent
-        self._send(rules)
+        self.send(*rules)
 
     def edit_something_else(self) -> Callable[[], bool]:
         rules = self.route()["spec"]["rules"]
         header = {"name": "X-Operator", "value": "was-here"}
         rules[-1]["filters"] = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [header]}}]
-        self._send(rules)
+        self.send(*rules)
         return lambda: "filters" in self.route()["spec"]["rules"][-1]
 
     def make_ambiguous(self) -> str:
-        self._send([rule("/api", "web-v1"), rule("/", "web-v1")])
+        self.send(rule("/api", "web-v1"), rule("/", "web-v1"))
         return "backend.rule"
 
     def route(self) -> Object:
-        route = self.operator.get("HTTPRoute", self.name, self.namespace)
+        route = self.operator.get("HTTPRoute", self.name, self.home)
         assert route is not None
         return route
 
-    def _send(self, rules: list[Object]) -> None:
-        self.operator.edit("HTTPRoute", self.name, self.namespace, {"spec": {"rules": rules}})
+    def send(self, *rules: Object) -> None:
+        """Replace the route's rules, as an editor does."""
+        self.operator.edit("HTTPRoute", self.name, self.home, {"spec": {"rules": list(rules)}})
 
 
-def rule(path: str, service: str) -> Object:
+def rule(path: str, service: str, namespace: str | None = None) -> Object:
     """Return a rule that sends everything under a path to one Service."""
-    return {
-        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
-        "backendRefs": [{"name": service, "port": 80}],
-    }
+    reference: Object = {"name": service, "port": 80}
+    if namespace:
+        reference["namespace"] = namespace
+    return {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": [reference]}
