@@ -79,6 +79,10 @@ def routes_of(ingress: Object) -> tuple[Route, ...]:
     return tuple(found)
 
 
+def services_of(ingress: Object) -> list[str]:
+    return sorted({route.service for route in routes_of(ingress)})
+
+
 def stable_routes(ingress: Object, is_stable: t.Callable[[str], bool]) -> tuple[Route, ...]:
     """Return the paths of the main Ingress that lead to the application's one Service.
 

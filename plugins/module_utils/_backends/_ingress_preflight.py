@@ -18,6 +18,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
     class_of,
     is_ours,
     routes_of,
+    services_of,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target, ownership
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import (
@@ -163,7 +164,7 @@ def _of_canary_ingress(scene: Scene) -> Findings:
         )
         return
     yield from ownership(canary)
-    leads = sorted({route.service for route in routes_of(canary)})
+    leads = services_of(canary)
     if service not in leads:
         yield Finding(
             "error",

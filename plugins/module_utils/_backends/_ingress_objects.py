@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two Ingresses and two Services of one split, as they are read. Private to the gradual.canary collection."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils._backends import _ingress_controller as controllers
+from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import (
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    STABLE_ANNOTATION,
+    Annotated,
+    Route,
+    annotations_of,
+    is_ours,
+    services_of,
+    stable_routes,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import selector_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import version_of
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, ForeignOwner, TargetNotFound
+from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOTHING, Capabilities, Split
+
+
+class IngressObjects(Backend):
+    """What the options name, found in the application's namespace. Reads only."""
+
+    OPTIONS: t.ClassVar[dict[str, dict[str, t.Any]]] = {
+        "ingress": {"type": "str", "required": True},
+        "canary_ingress": {"type": "str"},
+        "service": {"type": "str"},
+        "annotations_prefix": {"type": "str", "default": "nginx.ingress.kubernetes.io"},
+        "controller": {"type": "str", "choices": ["auto", *controllers.NAMES], "default": "auto"},
+    }
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.controller.capabilities
+
+    @functools.cached_property
+    def controller(self) -> controllers.Controller:
+        """The program that serves the main Ingress: the one the options name, else the one the cluster tells of."""
+        return controllers.named(self.named_controller) if self.named_controller else controllers.identify(self.main)
+
+    @property
+    def named_controller(self) -> str | None:
+        option = self.options.get("controller") or "auto"
+        return None if option == "auto" else str(option)
+
+    @property
+    def prefix(self) -> str:
+        return str(self.options.get("annotations_prefix") or self.OPTIONS["annotations_prefix"]["default"])
+
+    @property
+    def canary_name(self) -> str:
+        return str(self.options.get("canary_ingress") or f"{self.options['ingress']}-canary")
+
+    @functools.cached_property
+    def main(self) -> Object:
+        """The main Ingress, read once: nothing here changes it. Raises TargetNotFound."""
+        item = self.cluster.find("Ingress", self.options["ingress"], self.target.namespace)
+        if item is None:
+            raise TargetNotFound(
+                f"ingress_nginx: there is no Ingress {self.target.namespace}/{self.options['ingress']} on "
+                f"{self.cluster.server}; name the one that serves the application with backend.ingress"
+            )
+        return item
+
+    def stable_routes(self) -> tuple[Route, ...]:
+        """Return the main Ingress's paths whose traffic is split. Raises TargetNotFound and AmbiguousTarget."""
+        named = self.options.get("service")
+        return stable_routes(self.main, (lambda name: name == named) if named else self.target.is_service)
+
+    def find_canary(self) -> Object | None:
+        """Return the canary Ingress, None when there is none; ForeignOwner when it is not ours."""
+        item = self.cluster.find("Ingress", self.canary_name, self.target.namespace)
+        if item is not None and not is_ours(item):
+            raise ForeignOwner(
+                f"{words(item)} was not made by this collection (it has no label {MANAGED_BY_LABEL}={MANAGED_BY}). "
+                "Nothing was changed; remove it, or give another name with backend.canary_ingress."
+            )
+        return item
+
+    def stable_service(self, canary: Object | None) -> str:
+        """Return the stable Service's name: recorded on the canary Ingress, else found in the main one."""
+        recorded = annotations_of(canary).get(STABLE_ANNOTATION) if canary is not None else None
+        return recorded or self.stable_routes()[0].service
+
+    def find_service(self, name: str) -> Object | None:
+        return self.cluster.find("Service", name, self.target.namespace)
+
+    def get_stable(self, canary: Object | None) -> Object:
+        return self.cluster.get("Service", self.stable_service(canary), self.target.namespace)
+
+    def get_canary_service(self) -> Object:
+        return self.cluster.get("Service", self.target.canary_service, self.target.namespace)
+
+    def observe(self) -> Split:
+        return self.split(self.find_canary())
+
+    def split(self, canary: Object | None) -> Split:
+        """Return the split that this canary Ingress makes; the stable version is the one that its Service selects."""
+        name = self.stable_service(canary)
+        service = self.find_service(name)
+        split = Split(name, None, NOTHING, stable_version=None if service is None else version_of(service))
+        return split if canary is None else self.with_canary(split, canary)
+
+    def with_canary(self, split: Split, canary: Object) -> Split:
+        """Return the split with the share that this canary Ingress gives."""
+        annotated = Annotated.read(self.prefix, canary)
+        service = next(iter(services_of(canary)), None)
+        return dataclasses.replace(
+            split,
+            canary=service,
+            weight=annotated.weight,
+            matches=annotated.matches,
+            canary_version=self._version_named(service),
+            raw=annotated.raw,
+        )
+
+    def is_promoted(self, canary: Object) -> bool:
+        """Say whether the stable Service has the canary's pods; without a canary Service there are none to lose."""
+        service = self.find_service(self.target.canary_service)
+        return service is None or selector_of(self.get_stable(canary)) == selector_of(service)
+
+    def require_own_version(self, canary: Object) -> None:
+        """Raise Conflict when the canary Ingress leads to another version than the one that is meant."""
+        services = services_of(canary)
+        if self.target.canary_service not in services:
+            raise Conflict(
+                f"{words(canary)} leads to {', '.join(services) or 'no Service'} and not to "
+                f"{self.target.canary_service}: another version is being released. Nothing was changed; finish or "
+                "abort that release first."
+            )
+
+    def _version_named(self, service: str | None) -> str | None:
+        prefix = f"{self.target.app}-"
+        return service.removeprefix(prefix) if service and service.startswith(prefix) else None
