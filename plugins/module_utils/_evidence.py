@@ -34,7 +34,7 @@ def sentence(verification: Verification) -> str:
     """Return the evidence in one sentence, as an operator wants it in a log."""
     claim = verification.claim
     if verification.verdict == "pass":
-        return f"{claim.weight} proven: {_counted(verification)}"
+        return f"{claim.name} proven: {_counted(verification)}"
     if verification.verdict == "inconclusive":
         why = _UNPROVEN[str(verification.reason)].format(
             maximum=verification.maximum,
@@ -43,18 +43,18 @@ def sentence(verification: Verification) -> str:
             sent=verification.sent,
             canary=claim.canary,
         )
-        return f"{claim.weight} not proven: {why}: {_counted(verification)}"
+        return f"{claim.name} not proven: {why}: {_counted(verification)}"
     reason = str(verification.reason)
     if reason.startswith("gate:") or reason == "both_versions_bad":
-        return f"{claim.canary} at {claim.weight} is not well ({_bad_gate(verification)}): {_counted(verification)}"
-    return f"{claim.weight} is not what clients get, {_diagnosed(verification)}: {_counted(verification)}"
+        return f"{claim.name}: {claim.canary} is not well, {_bad_gate(verification)}: {_counted(verification)}"
+    return f"{claim.name} is not what clients get, {_diagnosed(verification)}: {_counted(verification)}"
 
 
 def progress(verification: Verification) -> str:
     """Return one line about a verification that goes on."""
     expected = verification.maximum
     doing = "proven, baking" if verification.proven else "proving"
-    return f"{doing} {verification.claim.weight}: {_counted(verification)}, at most {expected}"
+    return f"{doing} {verification.claim.name}: {_counted(verification)}, at most {expected}"
 
 
 def as_result(verification: Verification, *, since: float | None = None) -> dict[str, t.Any]:
@@ -207,8 +207,7 @@ def _bad_gate(verification: Verification) -> str:
         unknown = verification.populations[None]
         return f"{unknown.errors} of {verification.sent} requests failed without a version"
     if name == "latency":
-        gate = verification.gates["latency"]
-        assert isinstance(gate, LatencyGates)
+        gate = t.cast(LatencyGates, verification.gates["latency"])
         return f"{gate.too_slow.events} of {gate.too_slow.n} answers slower than {gate.rollback_above:g} s"
     return f"{canary.errors} of {canary.count} answers from {verification.claim.canary} are errors"
 
@@ -236,7 +235,10 @@ def _canary(verification: Verification) -> Population:
 
 
 def _last_answer(verification: Verification, since: float) -> float:
-    """Return seconds from `since` to the last answer from the canary; to the first answer of all when it gave none."""
+    """Return seconds from `since` to the last answer from the canary.
+
+    When it gave none: to the first answer of all, since before that nobody looked. So it is never too small.
+    """
     last = _canary(verification).last
     if last is None:
         firsts = [p.first for p in verification.populations.values() if p.first is not None]

@@ -39,6 +39,7 @@ class Claim:
     previous: the weight before, to name it when it is still active. delta: half-width of the band in basis points.
     errors, latency: limits of the gates, None to have none. prove_health: the gates must prove that the canary is well;
     otherwise it is enough that they do not prove the contrary. bake: seconds to go on watching after the proof.
+    settle: seconds in which a wrong split may still be on its way. deadline: seconds for the proof. limit: answers.
     """
 
     stable: str
@@ -56,6 +57,12 @@ class Claim:
     bake: float = 0.0
     deadline: float = 600.0
     limit: int | None = None
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the sentence of evidence is about: a label such as ``probe``, or the weight."""
+        return self.label or str(self.weight)
 
     @property
     def weights(self) -> dict[str, int]:

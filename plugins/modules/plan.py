@@ -26,10 +26,10 @@ options:
     description:
       - Percentages, or mappings with the keys C(weight), C(name), C(matches), C(verify), C(bake) and C(approve).
       - C(weight) is the canary's share in percent. Weights ascend, and the last is 100.
-      - C(matches) are match routes as of M(gradual.canary.traffic#module), the full list for this stage.
+      - C(matches) are match routes as of M(gradual.canary.traffic), the full list for this stage.
       - C(verify) is V(true), V(false), a profile (V(quick), V(standard), V(strict)) or a mapping with C(profile),
         C(delta),
-        C(alpha), C(beta), C(errors), C(latency), C(limit) and C(timeout), as of M(gradual.canary.verify#module).
+        C(alpha), C(beta), C(errors), C(latency), C(limit) and C(timeout), as of M(gradual.canary.verify).
       - C(bake) is how long to go on watching after the proof, for example V(5m).
       - C(approve) is V(true), a question, or a mapping with C(prompt) and C(timeout).
     type: list

@@ -70,7 +70,7 @@ split:
       type: str
       sample: "10"
     matches:
-      description: Match routes to the canary, in the form of the option of M(gradual.canary.traffic#module).
+      description: Match routes to the canary, in the form of the option of M(gradual.canary.traffic).
       type: list
       elements: dict
       sample: [{header: X-Canary, value: "yes"}]
@@ -89,7 +89,7 @@ findings:
       message: "Service shop/web-v2 has no ready endpoints: its share would go to the stable version unnoticed"
       remedy: Deploy the version and wait until it is ready.
 capabilities:
-  description: What this traffic system can do, as in M(gradual.canary.traffic#module).
+  description: What this traffic system can do, as in M(gradual.canary.traffic).
   returned: success
   type: dict
   sample: {resolution: 1, per: request, law: random, propagation_seconds: 5.0}

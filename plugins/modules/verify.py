@@ -47,7 +47,7 @@ options:
   matches:
     description:
       - Match routes to prove as well. Requests that carry one must all reach the canary.
-      - The form is that of M(gradual.canary.traffic#module).
+      - The form is that of M(gradual.canary.traffic).
     type: list
     elements: dict
     default: []
@@ -132,6 +132,9 @@ options:
     description: Seconds after which the verdict is inconclusive.
     type: int
     default: 600
+  label:
+    description: What the sentence of evidence calls this verification, instead of the weight.
+    type: str
   since:
     description: Time in seconds since the epoch from which RV(last_canary_answer_s) is counted.
     type: float
@@ -280,6 +283,7 @@ ARGUMENTS = sampling_options() + ArgumentSpec(
         "settle_timeout": {"type": "int", "default": 30},
         "limit": {"type": "int"},
         "timeout": {"type": "int", "default": 600},
+        "label": {"type": "str"},
         "since": {"type": "float"},
     }
 )
@@ -347,6 +351,7 @@ def _claim(params: t.Mapping[str, t.Any]) -> Claim:
         bake=params["bake"],
         deadline=params["timeout"],
         limit=params["limit"],
+        label=params["label"],
     )
 
 

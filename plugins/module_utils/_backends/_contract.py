@@ -116,7 +116,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def preflight(self) -> tuple[Finding, ...]:
-        """Return everything that would break or falsify a split with this canary. Reads only; asks whatever it needs."""
+        """Return everything that would break or falsify a split with this canary. Only reads, as much as it needs."""
 
     @abc.abstractmethod
     def set(
