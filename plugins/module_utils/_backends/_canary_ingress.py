@@ -180,7 +180,8 @@ class Annotated:
 
         What already means the same stays as it was written. Raises InvalidSplit.
         """
-        values = {**self.values, "canary": "true"}
+        # What an Ingress says that is no canary (any more) was not in force, and is not brought back by making it one.
+        values = {**(self.values if self.is_canary else {}), "canary": "true"}
         if weight is not None and (weight != self.weight or "canary-weight" not in values):
             values.update({"canary-weight": str(weight.points), "canary-weight-total": str(WHOLE)})
         if matches is not None and sorted(matches, key=str) != sorted(self.matches, key=str):

@@ -1,0 +1,236 @@
+"""What the preflight of ingress_nginx says of a scene, and what it takes a controller and a pod for."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import Any
+
+import pytest
+
+from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import Route, routes_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import (
+    identify,
+    named,
+    seconds_to_wait,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_preflight import Scene, Setting
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import ready_endpoints, ready_pods
+
+Object = dict[str, Any]
+PREFIX = "nginx.ingress.kubernetes.io"
+
+
+def ingress(name: str, host: str, service: str, annotations: Object | None = None, namespace: str = "shop") -> Object:
+    backend = {"service": {"name": service, "port": {"number": 80}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": name, "namespace": namespace, "annotations": annotations or {}},
+        "spec": {"ingressClassName": "nginx", "rules": [rule]},
+    }
+
+
+def service(name: str, version: str, target: int | str = 8080, **spec: Any) -> Object:
+    ports = [{"name": "http", "port": 80, "targetPort": target}]
+    selector = {"app.kubernetes.io/name": "web", "app.kubernetes.io/version": version}
+    return {
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"selector": selector, "ports": ports, **spec},
+    }
+
+
+def ingress_class(controller: str = "k8s.io/ingress-nginx") -> Object:
+    return {"kind": "IngressClass", "metadata": {"name": "nginx"}, "spec": {"controller": controller}}
+
+
+MAIN = ingress("web", "web.example", "web")
+SETTING = Setting(Target("shop", "web", "v2"), MAIN, routes_of(MAIN), "web-canary", PREFIX, named("traefik"), False)
+GOOD = Scene(
+    setting=SETTING,
+    ingress_class=ingress_class(),
+    canary=None,
+    others=(),
+    everywhere=True,
+    stable_service=service("web", "v1"),
+    canary_service=service("web-v2", "v2"),
+    stable_pods=frozenset({"web-v1-a"}),
+    canary_pods=frozenset({"web-v2-a"}),
+)
+
+
+def seen(**changes: Any) -> list[tuple[str, str]]:
+    """Return level and code of what is found when these parts of the good scene are otherwise."""
+    return [(finding.level, finding.code) for finding in dataclasses.replace(GOOD, **changes).findings()]
+
+
+def with_main(main: Object) -> Setting:
+    return dataclasses.replace(SETTING, main=main, routes=routes_of(main))
+
+
+def test_nothing_is_found_where_nothing_is_wrong() -> None:
+    assert seen() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"ingress_class": None}, ("error", "class_missing")),
+        ({"ingress_class": ingress_class("haproxy.org/ingress-controller")}, ("error", "unsupported_controller")),
+        ({"setting": dataclasses.replace(SETTING, controller=identify(MAIN))}, ("warning", "controller_unknown")),
+        (
+            {"setting": with_main(ingress("web", "web.example", "web", {f"{PREFIX}/canary": "true"}))},
+            ("error", "main_is_canary"),
+        ),
+        (
+            {"setting": with_main(ingress("web", "web.example", "web", {f"{PREFIX}/affinity": "cookie"}))},
+            ("warning", "sticky"),
+        ),
+        ({"canary": ingress("web-canary", "web.example", "web-v2")}, ("error", "foreign_owner")),
+        ({"everywhere": False}, ("warning", "forbidden")),
+        ({"stable_service": None}, ("error", "not_found")),
+        ({"canary_service": None}, ("error", "not_found")),
+        ({"canary_service": service("web-v2", "v2", selector=None)}, ("error", "no_selector")),
+        ({"canary_service": service("web-v2", "v1")}, ("error", "conflict")),
+        ({"stable_service": service("web", "v1", selector={"app.kubernetes.io/name": "web"})}, ("error", "overlap")),
+        ({"canary_pods": frozenset({"web-v1-a"})}, ("error", "overlap")),
+        ({"canary_service": service("web-v2", "v2", ports=[{"port": 8080}])}, ("error", "port")),
+        ({"canary_service": service("web-v2", "v2", target=9090)}, ("error", "port")),
+        ({"stable_pods": frozenset()}, ("error", "not_ready")),
+        ({"canary_pods": frozenset()}, ("error", "not_ready")),
+        ({"canary_pods": frozenset(), "rehearsed": True}, ("warning", "not_ready")),
+    ],
+)
+def test_what_would_break_a_split_is_found(changes: Object, expected: tuple[str, str]) -> None:
+    assert seen(**changes) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (ingress("old", "web.example", "web-v0", {f"{PREFIX}/canary": "true"}), [("error", "other_canary")]),
+        (ingress("old", "web.example", "web-v0", {f"{PREFIX}/canary": "true"}, "else"), [("error", "other_canary")]),
+        (ingress("old", "old.example", "web-v0", {f"{PREFIX}/canary": "true"}), []),
+        (ingress("preview", "preview.example", "web-v2"), [("error", "primary_backend")]),
+        (ingress("preview", "preview.example", "web-v2", namespace="else"), []),
+        (ingress("second", "www.example", "web"), [("warning", "leak")]),
+        (ingress("second", "www.example", "backoffice"), []),
+    ],
+)
+def test_other_ingresses_matter_when_they_share_the_place_or_a_service(other: Object, expected: list[Any]) -> None:
+    assert seen(others=(other,)) == expected
+
+
+def test_ingresses_of_another_class_do_not_matter() -> None:
+    other = ingress("preview", "preview.example", "web-v2")
+    other["spec"]["ingressClassName"] = "internal"
+    assert seen(others=(other,)) == []
+
+
+def test_a_canary_of_ours_for_another_version_is_in_the_way() -> None:
+    canary = ingress("web-canary", "web.example", "web-v3")
+    canary["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "gradual.canary"}
+    (finding,) = dataclasses.replace(GOOD, canary=canary).findings()
+    assert (finding.level, finding.code) == ("error", "conflict")
+    assert "web-v3" in finding.message
+
+
+def test_target_ports_by_name_are_each_containers_own() -> None:
+    assert seen(canary_service=service("web-v2", "v2", target="http")) == []
+
+
+def test_a_controller_that_the_user_names_is_believed() -> None:
+    setting = dataclasses.replace(SETTING, controller_given=True)
+    assert seen(setting=setting, ingress_class=ingress_class("higress.io/higress-controller")) == []
+
+
+def test_every_finding_says_what_to_do() -> None:
+    scene = dataclasses.replace(GOOD, stable_service=None, ingress_class=None, canary_pods=frozenset())
+    assert all(finding.remedy.endswith(".") and not finding.message.endswith(".") for finding in scene.findings())
+
+
+# who serves it
+
+
+def written_by(*writers: tuple[str, str, str]) -> Object:
+    fields = [{"manager": manager, "subresource": part, "time": time} for manager, part, time in writers]
+    return {"metadata": {"name": "web", "managedFields": fields}, "spec": {}}
+
+
+@pytest.mark.parametrize(
+    ("item", "name", "identified"),
+    [
+        (written_by(("traefik", "status", "2026-01-01T00:00:00Z")), "traefik", True),
+        (written_by(("nginx-ingress-controller", "status", "2026-01-01T00:00:00Z")), "ingress-nginx", True),
+        (
+            written_by(
+                ("nginx-ingress-controller", "status", "2026-01-01T00:00:00Z"),
+                ("traefik", "status", "2026-02-01T00:00:00Z"),
+            ),
+            "traefik",
+            True,
+        ),
+        (written_by(("traefik", "", "2026-01-01T00:00:00Z")), "ingress-nginx", False),
+        (written_by(("kubectl", "status", "2026-01-01T00:00:00Z")), "ingress-nginx", False),
+        (written_by(), "ingress-nginx", False),
+    ],
+)
+def test_the_controller_is_the_last_that_wrote_the_status(item: Object, name: str, identified: bool) -> None:
+    controller = identify(item)
+    assert (controller.name, controller.identified) == (name, identified)
+
+
+# two writes within a second
+
+STAMP = datetime.datetime(2026, 11, 21, 1, 2, 3, tzinfo=datetime.UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("manager", "after", "wait"),
+    [
+        ("gradual.canary", 0.0, 2.0),
+        ("gradual.canary", 1.5, 0.5),
+        ("gradual.canary", 2.0, 0.0),
+        ("gradual.canary", 3600.0, 0.0),
+        ("gradual.canary", -30.0, 0.0),
+        ("kubectl-edit", 0.5, 0.0),
+    ],
+)
+def test_a_write_waits_until_our_last_one_is_surely_a_second_old(manager: str, after: float, wait: float) -> None:
+    item = written_by((manager, "", "2026-11-21T01:02:03Z"))
+    assert seconds_to_wait(item, STAMP + after) == pytest.approx(wait)
+
+
+def test_an_ingress_that_nobody_wrote_yet_needs_no_wait() -> None:
+    assert seconds_to_wait({"metadata": {}}, STAMP) == 0
+
+
+# pods
+
+
+def test_an_endpoint_without_a_condition_is_ready_and_one_that_says_no_is_not() -> None:
+    slices = [
+        {"endpoints": [{"addresses": ["10.0.0.1"], "targetRef": {"name": "a"}, "conditions": {"ready": True}}]},
+        {"endpoints": [{"addresses": ["10.0.0.2"], "targetRef": {"name": "b"}, "conditions": {"ready": False}}]},
+        {"endpoints": [{"addresses": ["10.0.0.3"]}]},
+        {"endpoints": None},
+    ]
+    assert ready_endpoints(slices) == {"a", "10.0.0.3"}
+
+
+def test_a_pod_on_its_way_out_is_not_ready() -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    pods = [
+        {"metadata": {"name": "a"}, "status": ready},
+        {"metadata": {"name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": ready},
+        {"metadata": {"name": "c"}, "status": {"conditions": [{"type": "Ready", "status": "False"}]}},
+        {"metadata": {"name": "d"}, "status": {}},
+    ]
+    assert ready_pods(pods) == {"a"}
+
+
+def test_routes_are_told_by_host_path_and_type() -> None:
+    assert Route("a", "/", "Prefix", "web", 80).place != Route("a", "/", "Exact", "web", 80).place
