@@ -90,10 +90,24 @@ def words(item: Object) -> str:
     return f"{item.get('kind')} {place}{metadata.get('name')}"
 
 
-def last_writer(item: Object, *, other_than: str) -> str | None:
-    """Return the field manager that wrote last, if it is not `other_than` and not a status writer."""
+def last_writer(item: Object, *, other_than: str, field: t.Sequence[str] = ()) -> str | None:
+    """Return the field manager that wrote last, if it is not `other_than` and not a status writer.
+
+    field: the path of what was written, for example ``("spec", "rules")``. Whoever owns it is named then: times have
+    whole seconds, and the last write to an object may have been to another part of it.
+    """
     entries = [e for e in item.get("metadata", {}).get("managedFields", []) if not e.get("subresource")]
-    foreign = [e for e in entries if e.get("manager") != other_than]
+    owners = [e for e in entries if _owns(e, field)]
+    foreign = [e for e in owners or entries if e.get("manager") != other_than]
     if not foreign:
         return None
     return str(max(foreign, key=lambda entry: str(entry.get("time", "")))["manager"])
+
+
+def _owns(entry: Object, field: t.Sequence[str]) -> bool:
+    fields: t.Any = entry.get("fieldsV1") or {}
+    for name in field:
+        if f"f:{name}" not in fields:
+            return False
+        fields = fields[f"f:{name}"]
+    return True

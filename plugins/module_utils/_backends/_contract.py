@@ -155,11 +155,11 @@ class Backend(abc.ABC):
         Raises Degraded when the controller refuses them, NotLive when it says nothing in time.
         """
 
-    def require_expected(self, split: Split, expect: Weight | None, item: Object) -> None:
-        """Raise Conflict, naming who wrote last, when the split is not the expected one."""
+    def require_expected(self, split: Split, expect: Weight | None, item: Object, field: t.Sequence[str] = ()) -> None:
+        """Raise Conflict, naming who wrote `field` (the path of the weight in `item`), when the split is another."""
         if expect is None or split.weight == expect:
             return
-        writer = last_writer(item, other_than=FIELD_MANAGER)
+        writer = last_writer(item, other_than=FIELD_MANAGER, field=field)
         raise Conflict(
             f"{words(item)} gives {split.weight} to the canary and not {expect} as expected"
             f"{f'; last written by {writer}' if writer else ''}. Nothing was changed. "
