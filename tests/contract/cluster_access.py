@@ -73,10 +73,10 @@ class Operator:
         items: list[Object] = self._answer(self._send("GET", KINDS[kind].path(namespace)))["items"]
         return items
 
-    def edit(self, kind: str, name: str, namespace: str, change: Object) -> Object:
+    def edit(self, kind: str, name: str, namespace: str, change: Object, manager: str = "kubectl-edit") -> Object:
         """Merge `change` into an object, whatever it is by now."""
         return self._done(
-            "PATCH", KINDS[kind].path(namespace, name) + _as("kubectl-edit"), change, "application/merge-patch+json"
+            "PATCH", KINDS[kind].path(namespace, name) + _as(manager), change, "application/merge-patch+json"
         )
 
     def delete(self, kind: str, name: str, namespace: str | None = None) -> None:

@@ -20,6 +20,7 @@ from tests.contract.workloads import deploy
 # By module path, so that one backend can be tried out while another is being written.
 SYSTEMS = {
     "gateway_api": "tests.contract.systems.gateway_api:GatewayApiSystem",
+    "gateway_api_on_traefik": "tests.contract.systems.gateway_api:GatewayApiOnTraefik",
     "ingress_nginx": "tests.contract.systems.ingress_nginx:IngressNginxSystem",
 }
 
@@ -36,25 +37,27 @@ def access() -> Access:
 
 @pytest.fixture(scope="session")
 def enter(access: Access) -> Iterator[Enter]:
-    """Give out each system's class and its namespace with v1 and v2 in it, made when the first test asks."""
+    """Give out a system's class and its namespace with v1 and v2 in it, made when the first test asks."""
     operator = access.operator()
     entered: dict[str, tuple[type[TrafficSystem], str]] = {}
 
-    def enter_one(backend: str) -> tuple[type[TrafficSystem], str]:
-        if backend not in entered:
-            module, _colon, name = SYSTEMS[backend].partition(":")
-            system = getattr(importlib.import_module(module), name)
+    def enter_one(name: str) -> tuple[type[TrafficSystem], str]:
+        if name not in entered:
+            module, _colon, class_name = SYSTEMS[name].partition(":")
+            system = getattr(importlib.import_module(module), class_name)
             missing = system.missing(operator)
             if missing:
-                pytest.skip(f"this cluster cannot try {backend}: {missing}")
-            namespace = f"contract-{backend.replace('_', '-')}-{secrets.token_hex(3)}"
+                pytest.skip(f"this cluster cannot try {name}: {missing}")
+            namespace = f"contract-{name.replace('_', '-')}-{secrets.token_hex(3)}"
             operator.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-            entered[backend] = (system, namespace)
+            entered[name] = (system, namespace)
+            system.prepare(operator, namespace)
             deploy(operator, access.connect(), namespace, ("v1", "v2"))
-        return entered[backend]
+        return entered[name]
 
     yield enter_one
-    for _system, namespace in entered.values():
+    for system, namespace in entered.values():
+        system.dispose(operator, namespace)
         operator.delete("Namespace", namespace)
 
 

@@ -88,6 +88,16 @@ def _host(number: int) -> str:
     return f"host-{number}.example.com"
 
 
+def test_the_writer_of_the_weight_is_named_whoever_wrote_elsewhere_after(system: GatewayApiSystem) -> None:
+    system.use().set(weight=TEN)
+    system.edit_weight(25)
+    labels = {"metadata": {"labels": {"team": "a"}}}
+    system.operator.edit("HTTPRoute", system.name, system.namespace, labels, manager="another-tool")
+    with pytest.raises(Conflict) as refused:
+        system.use().set(weight=FIFTY, expect=TEN)
+    assert refused.value.details["writer"] == "kubectl-edit"
+
+
 # what the controller says
 
 

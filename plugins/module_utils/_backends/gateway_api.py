@@ -41,6 +41,9 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     Weight,
 )
 
+_FIELD: t.Final = ("spec", "rules")
+"""The part of the object with the weights, as managedFields has it: the list is atomic."""
+
 _ATTEMPTS: t.Final = 4
 """Patches of one change when others keep writing to the route without touching the split."""
 
@@ -83,7 +86,7 @@ class GatewayApi(Backend):
         """
 
         def plan(rule: SplitRule) -> State:
-            self.require_expected(rule.split, expect, rule.route)
+            self.require_expected(rule.split, expect, rule.route, _FIELD)
             if matches:  # any weight can be written: the sum is 10000
                 self._capabilities(rule.route).require(weight or NOTHING, matches, rule.where)
             if weight is not None and weight > rule.split.weight:
@@ -255,8 +258,9 @@ def _degraded(where: str, parents: t.Sequence[route_status.Parent]) -> Degraded:
 
 
 def _overtaken(before: Split, rule: SplitRule) -> Conflict:
-    writer = last_writer(rule.route, other_than=FIELD_MANAGER)
-    found = f"it had '{before}' and has '{rule.split}'" if rule.split != before else "other parts of it keep changing"
+    overtaken = rule.split != before
+    writer = last_writer(rule.route, other_than=FIELD_MANAGER, field=_FIELD if overtaken else ())
+    found = f"it had '{before}' and has '{rule.split}'" if overtaken else "other parts of it keep changing"
     return Conflict(
         f"{words(rule.route)} was changed{f' by {writer}' if writer else ''} while it was being written: {found}. "
         "Nothing was changed by this call. Look at it with the playbook "

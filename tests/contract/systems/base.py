@@ -50,6 +50,14 @@ class TrafficSystem(abc.ABC):
     def missing(cls, operator: Operator) -> str | None:
         """Say what a cluster lacks to run this traffic system; None when it has it."""
 
+    @classmethod
+    def prepare(cls, operator: Operator, namespace: str) -> None:  # noqa: B027 - most need nothing
+        """Make what all tests share besides the namespace and its versions."""
+
+    @classmethod
+    def dispose(cls, operator: Operator, namespace: str) -> None:  # noqa: B027
+        """Take away what `prepare` made outside the namespace."""
+
     @property
     @abc.abstractmethod
     def address(self) -> str:

@@ -1,8 +1,12 @@
-"""The Gateway API on the lab's Contour, or on the Gateway that CANARY_TEST_GATEWAY names."""
+"""The Gateway API on the lab's Contour (or on the Gateway that CANARY_TEST_GATEWAY names), and on Traefik.
+
+Two controllers, so that nothing holds by an accident of one of them.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -14,6 +18,7 @@ from tests.contract.systems.base import Routed, TrafficSystem
 
 GATEWAY = os.environ.get("CANARY_TEST_GATEWAY", "projectcontour/contour")
 ADDRESS = os.environ.get("CANARY_TEST_GATEWAY_ADDRESS", "127.0.0.1:8080")
+TRAEFIK_ADDRESS = os.environ.get("CANARY_TEST_TRAEFIK_ADDRESS", "127.0.0.1:8380")
 
 
 class GatewayApiSystem(TrafficSystem):
@@ -58,6 +63,11 @@ class GatewayApiSystem(TrafficSystem):
         return ADDRESS
 
     @property
+    def gateway(self) -> tuple[str, str]:
+        namespace, _slash, name = GATEWAY.partition("/")
+        return namespace, name
+
+    @property
     def options(self) -> dict[str, Any]:
         return {
             "type": "gateway_api",
@@ -71,7 +81,7 @@ class GatewayApiSystem(TrafficSystem):
         return self.route_namespace or self.namespace
 
     def create(self) -> None:
-        namespace, _slash, name = GATEWAY.partition("/")
+        namespace, name = self.gateway
         self.operator.create(
             {
                 "apiVersion": "gateway.networking.k8s.io/v1",
@@ -119,6 +129,57 @@ class GatewayApiSystem(TrafficSystem):
     def send(self, *rules: Object) -> None:
         """Replace the route's rules, as an editor does."""
         self.operator.edit("HTTPRoute", self.name, self.home, {"spec": {"rules": list(rules)}})
+
+
+class GatewayApiOnTraefik(GatewayApiSystem):
+    """The same by Traefik, which needs a Gateway whose listener has the port of one of its entry points."""
+
+    @classmethod
+    def missing(cls, operator: Operator) -> str | None:
+        host, _colon, port = TRAEFIK_ADDRESS.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError as error:
+            return f"no Traefik at {TRAEFIK_ADDRESS} ({error}); say where with CANARY_TEST_TRAEFIK_ADDRESS"
+        return None
+
+    @classmethod
+    def prepare(cls, operator: Operator, namespace: str) -> None:
+        listener = {
+            "name": "http",
+            "protocol": "HTTP",
+            "port": int(TRAEFIK_ADDRESS.rpartition(":")[2]),
+            "allowedRoutes": {"namespaces": {"from": "All"}},
+        }
+        version = "gateway.networking.k8s.io/v1"
+        operator.create(
+            {
+                "apiVersion": version,
+                "kind": "GatewayClass",
+                "metadata": {"name": namespace},
+                "spec": {"controllerName": "traefik.io/gateway-controller"},
+            }
+        )
+        operator.create(
+            {
+                "apiVersion": version,
+                "kind": "Gateway",
+                "metadata": {"name": "traefik", "namespace": namespace},
+                "spec": {"gatewayClassName": namespace, "listeners": [listener]},
+            }
+        )
+
+    @classmethod
+    def dispose(cls, operator: Operator, namespace: str) -> None:
+        operator.delete("GatewayClass", namespace)
+
+    @property
+    def address(self) -> str:
+        return TRAEFIK_ADDRESS
+
+    @property
+    def gateway(self) -> tuple[str, str]:
+        return self.namespace, "traefik"
 
 
 def rule(path: str, service: str, namespace: str | None = None) -> Object:
