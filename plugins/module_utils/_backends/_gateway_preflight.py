@@ -166,7 +166,7 @@ class Preflight:
                 "error",
                 NotFound.code,
                 f"Service {namespace}/{name} does not exist: its share would get errors, or go to the other version",
-                "Deploy the version first (gradual.canary.workload).",
+                "Deploy the version first (gradual.canary.version).",
             )
             return
         ports = [port["port"] for port in service["spec"].get("ports") or []]

@@ -170,7 +170,7 @@ def _of_canary_ingress(scene: Scene) -> Findings:
             "error",
             Conflict.code,
             f"{words(canary)} leads to {', '.join(leads) or 'no Service'} and not to {service}",
-            "Finish or abort the release of that version first.",
+            "Finish that version's release with gradual.canary.release, or take it back with gradual.canary.rollback, first.",
         )
 
 
