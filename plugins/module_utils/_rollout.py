@@ -32,7 +32,7 @@ Show = t.Callable[[str], None]
 
 
 class Wait:
-    """Waits for one version, all steps on one deadline.
+    """Waits for one version, all steps since `start` on one deadline.
 
     show: takes a line for the user, at most one in ten seconds. seconds: for everything together.
     """
@@ -45,8 +45,12 @@ class Wait:
         self._seconds = seconds
         self._unschedulable_after = unschedulable_after
         self._show = show
-        self._started = self._shown = time.monotonic()
         self._first_seen: dict[tuple[str, str | None], float] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Begin the deadline anew."""
+        self._started = self._shown = time.monotonic()
 
     @property
     def elapsed(self) -> float:
@@ -105,7 +109,6 @@ class Wait:
         while (remaining := end - time.monotonic()) > 0:
             self._show(f"{self._identity.name}: draining, {remaining:.0f} s left")
             time.sleep(min(remaining, _PROGRESS_SECONDS))
-        self._started = self._shown = time.monotonic()
 
     def for_no_pods(self) -> None:
         """Wait until no pod of the version is left, terminating ones included."""

@@ -12,6 +12,29 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import Inva
 from ansible_collections.gradual.canary.plugins.module_utils._manifests import Identity, Manifests, from_objects
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object
 
+# The options beside `image`, as an argument spec has them; documented in doc_fragments/container.py.
+OPTIONS: t.Final[dict[str, dict[str, t.Any]]] = {
+    "port": {"type": "int"},
+    "service_port": {"type": "int"},
+    "port_name": {"type": "str"},
+    "env": {"type": "dict"},
+    "env_from": {"type": "list", "elements": "dict"},
+    "probes": {"type": "dict"},
+    "resources": {"type": "dict"},
+    "image_pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"]},
+    "image_pull_secrets": {"type": "list", "elements": "str", "no_log": False},
+    "service_account": {"type": "str"},
+    "pre_stop_sleep": {"type": "int"},
+    "termination_grace_period": {"type": "int"},
+    "command": {"type": "list", "elements": "str"},
+    "args": {"type": "list", "elements": "str"},
+    "labels": {"type": "dict"},
+    "annotations": {"type": "dict"},
+    "pod_annotations": {"type": "dict"},
+    "node_selector": {"type": "dict"},
+    "tolerations": {"type": "list", "elements": "dict"},
+}
+
 _DEFAULT_GRACE = 30  # seconds; what Kubernetes gives a pod that does not say
 
 _PROBE_KINDS = ("readiness", "liveness", "startup")
@@ -50,10 +73,6 @@ class ShortForm:
     pod_annotations: t.Mapping[str, t.Any] | None = None
     node_selector: t.Mapping[str, t.Any] | None = None
     tolerations: t.Sequence[Object] | None = None
-
-    @classmethod
-    def fields(cls) -> tuple[str, ...]:
-        return tuple(field.name for field in dataclasses.fields(cls))
 
     def manifests(self, identity: Identity, *, replicas: int | None, replaces: str | None) -> Manifests:
         """Return the objects these options describe; InvalidInput when they contradict each other."""

@@ -10,14 +10,12 @@ import dataclasses
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils import _replicas as replica_rules
+from ansible_collections.gradual.canary.plugins.module_utils._adoption import keep_selector, require_ours
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
-    ForeignOwner,
-    InvalidInput,
     NotFound,
-    StillServing,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
     COMPANIONS,
@@ -123,7 +121,7 @@ class Workloads:
         service = self._cluster.find("Service", identity.name, identity.namespace)
         for item in (deployment, service):
             if item is not None:
-                _require_ours(identity, item)
+                require_ours(identity, item)
         if deployment is None:
             return None
         return Deployed(identity, deployment, service, self._autoscaler(identity))
@@ -149,7 +147,7 @@ class Workloads:
         service = self._cluster.find("Service", identity.name, identity.namespace)
         for item in (live, service):
             if item is not None:
-                _require_ours(identity, item, adopt=adopt)
+                require_ours(identity, item, adopt=adopt)
         if live is None:
             self._warn_of_shared_services(wanted)
         for other in wanted.others:
@@ -161,7 +159,8 @@ class Workloads:
             number = replica_rules.first_number(autoscaler, wanted.replicas)
         else:
             number = replica_rules.applied_number(live, autoscaler)
-            _keep_selector(deployment, live)
+            keep_selector(deployment, live)
+            _keep_record(deployment, live)
         deployment["spec"].pop("replicas", None)
         if number is not None:
             deployment["spec"]["replicas"] = number
@@ -188,16 +187,6 @@ class Workloads:
 
     # scaled down, absent
 
-    def require_idle(self, identity: Identity, serves: t.Callable[[str], bool]) -> None:
-        """Raise StillServing when a user's request can reach the version."""
-        if serves(identity.name):
-            raise StillServing(
-                f"{identity} still receives traffic: the traffic system sends requests to Service {identity.name}. "
-                "Nothing was removed. Take its weight and its match routes away first: promote the other version, or "
-                "run the playbook gradual.canary.abort",
-                service=identity.name,
-            )
-
     def scale_to_zero(self, identity: Identity) -> None:
         """Take all pods away. An autoscaler rests while a Deployment has 0 replicas."""
         self._set_replicas(identity, lambda _live: 0)
@@ -209,7 +198,7 @@ class Workloads:
         items = [service, *(self._companions(identity, live) if live else []), live]
         for item in items:
             if item is not None:
-                _require_ours(identity, item)
+                require_ours(identity, item)
         for item in items:
             if item is not None:
                 self._cluster.delete(item)
@@ -218,9 +207,8 @@ class Workloads:
 
     def _companions(self, identity: Identity, deployment: Object) -> list[Object]:
         """Return the objects that were applied with the version and carry its labels; others may be shared."""
-        recorded = (deployment["metadata"].get("annotations") or {}).get(OTHERS, "")
         found = []
-        for entry in filter(None, recorded.split(",")):
+        for entry in _recorded(deployment):
             kind, _slash, name = entry.partition("/")
             if kind in COMPANIONS:
                 item = self._cluster.find(kind, name, identity.namespace)
@@ -262,42 +250,14 @@ class Workloads:
                 )
 
 
-def _require_ours(identity: Identity, item: Object, *, adopt: bool = False) -> None:
-    """Raise ForeignOwner for an object that this collection did not make for this version."""
-    if identity.owns(item):
-        return
-    labels = item["metadata"].get("labels") or {}
-    if labels.get(MANAGED_BY_LABEL) == MANAGED_BY:
-        raise ForeignOwner(
-            f"{words(item)} is version {labels.get(VERSION_LABEL)} of {labels.get(NAME_LABEL)} and not {identity}; "
-            "choose another app or version. Nothing was changed.",
-            object=words(item),
-        )
-    if not adopt:
-        raise ForeignOwner(
-            f"{words(item)} exists and was not made by this collection (its label {MANAGED_BY_LABEL} is "
-            f"{labels.get(MANAGED_BY_LABEL)!r}). Nothing was changed. Choose another version, or take the object over "
-            "with state present and adopt: true.",
-            object=words(item),
-            managed_by=labels.get(MANAGED_BY_LABEL),
-        )
+def _recorded(deployment: Object) -> list[str]:
+    """Return the objects that were applied with a version, each as ``Kind/name``."""
+    text = (deployment["metadata"].get("annotations") or {}).get(OTHERS, "")
+    return [entry for entry in str(text).split(",") if entry]
 
 
-def _keep_selector(deployment: Object, live: Object) -> None:
-    """Keep the selector of a Deployment that was taken over: it cannot be changed, so the new pods must fit it too."""
-    selector = live["spec"]["selector"]
-    if selector == deployment["spec"]["selector"]:
-        return
-    if selector.get("matchExpressions"):
-        raise InvalidInput(
-            f"{words(live)} selects its pods with matchExpressions and cannot be adopted; deploy another version"
-        )
-    deployment["spec"]["selector"] = copy.deepcopy(selector)
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    clash = {key for key, value in selector["matchLabels"].items() if labels.get(key, value) != value}
-    if clash:
-        raise InvalidInput(
-            f"{words(live)} selects its pods by {', '.join(sorted(clash))} with another value than this version's pods "
-            "have, and a selector cannot be changed; deploy another version beside it"
-        )
-    labels.update(selector["matchLabels"])
+def _keep_record(deployment: Object, live: Object) -> None:
+    """Keep objects of earlier manifests in the record, so that they are still removed with the version."""
+    entries = dict.fromkeys([*_recorded(live), *_recorded(deployment)])
+    if entries:
+        deployment["metadata"]["annotations"][OTHERS] = ",".join(entries)

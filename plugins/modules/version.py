@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - gradual.canary.cluster
   - gradual.canary.target
   - gradual.canary.backend
+  - gradual.canary.container
 options:
   version:
     description:
@@ -56,80 +57,8 @@ options:
       - Has no effect on a Deployment that a HorizontalPodAutoscaler scales, except on a new one; there is a warning.
     type: int
   image:
-    description: Image of the one container. The other options of a container and its pod need this one.
+    description: Image of the one container.
     type: str
-  port:
-    description: Port the container listens on. V(8080) when not given.
-    type: int
-  service_port:
-    description: Port of the Service. The same as O(port) when not given.
-    type: int
-  port_name:
-    description: Name of the port, in the container and in the Service. V(http) when not given.
-    type: str
-  env:
-    description:
-      - Environment variables by name. Numbers and booleans are made texts (V(true), V(false)).
-      - A value may also be a dictionary with the key C(valueFrom), as Kubernetes has it.
-    type: dict
-  env_from:
-    description: ConfigMaps and Secrets whose keys become environment variables, as C(envFrom) of Kubernetes.
-    type: list
-    elements: dict
-  probes:
-    description:
-      - Probes by their kind (C(readiness), C(liveness), C(startup)).
-      - In short C({path, port, scheme, period, timeout, initial_delay, successes, failures}), a probe by HTTP, or one
-        that opens the port when there is no C(path). C(port) is that of the container unless given; times in seconds.
-      - Or a whole probe as Kubernetes has it, with C(httpGet), C(tcpSocket), C(exec) or C(grpc).
-      - Without C(readiness) there is one that opens the port every 2 seconds. An empty dictionary means no probe.
-    type: dict
-  resources:
-    description: Requests and limits of the container, as Kubernetes has them.
-    type: dict
-  image_pull_policy:
-    description: When the image is pulled.
-    type: str
-    choices: [Always, IfNotPresent, Never]
-  image_pull_secrets:
-    description: Names of the Secrets to pull the image with.
-    type: list
-    elements: str
-  service_account:
-    description: ServiceAccount of the pods.
-    type: str
-  pre_stop_sleep:
-    description:
-      - Seconds a pod goes on serving before it is told to end, so that proxies learn first that it goes.
-      - The C(sleep) action of C(preStop), which needs Kubernetes 1.30 or newer and nothing in the image.
-    type: int
-  termination_grace_period:
-    description: Seconds a pod has for ending, O(pre_stop_sleep) included. Kubernetes gives 30 when it is not given.
-    type: int
-  command:
-    description: Replaces the entry point of the image.
-    type: list
-    elements: str
-  args:
-    description: Arguments of the entry point.
-    type: list
-    elements: str
-  labels:
-    description: More labels for the Deployment, the Service and the pods. Those of the collection win.
-    type: dict
-  annotations:
-    description: Annotations for the Deployment and the Service.
-    type: dict
-  pod_annotations:
-    description: Annotations for the pods.
-    type: dict
-  node_selector:
-    description: Labels of the nodes the pods may run on.
-    type: dict
-  tolerations:
-    description: Tolerations of the pods, as Kubernetes has them.
-    type: list
-    elements: dict
   manifests:
     description:
       - Instead of O(image), the objects of the version. Exactly one Deployment; at most one Service, made from the
@@ -260,7 +189,7 @@ version:
       type: str
       sample: web-v2
     port:
-      description: First port of the Service.
+      description: First port of the Service; null when it is absent.
       type: int
       sample: 8080
     replicas:
@@ -272,7 +201,7 @@ version:
       type: int
       sample: 3
     image:
-      description: Image of the first container.
+      description: Image of the first container; null when the version is absent.
       type: str
       sample: registry.example.com/web:v2
     replaces:
@@ -339,16 +268,15 @@ from ansible_collections.gradual.canary.plugins.module_utils import _task
 from ansible_collections.gradual.canary.plugins.module_utils._backends._arguments import backend
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
+from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle, Outcome
 from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
     Identity,
     Manifests,
     from_objects,
     read_file,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._readiness import unprobed
 from ansible_collections.gradual.canary.plugins.module_utils._rollout import Wait
-from ansible_collections.gradual.canary.plugins.module_utils._short_form import ShortForm
-from ansible_collections.gradual.canary.plugins.module_utils._workloads import Deployed, Workloads
+from ansible_collections.gradual.canary.plugins.module_utils._short_form import OPTIONS, ShortForm
 
 ARGUMENTS = (
     arguments.cluster()
@@ -360,25 +288,7 @@ ARGUMENTS = (
             "replaces": {"type": "str"},
             "replicas": {"type": "int"},
             "image": {"type": "str"},
-            "port": {"type": "int"},
-            "service_port": {"type": "int"},
-            "port_name": {"type": "str"},
-            "env": {"type": "dict"},
-            "env_from": {"type": "list", "elements": "dict"},
-            "probes": {"type": "dict"},
-            "resources": {"type": "dict"},
-            "image_pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"]},
-            "image_pull_secrets": {"type": "list", "elements": "str", "no_log": False},
-            "service_account": {"type": "str"},
-            "pre_stop_sleep": {"type": "int"},
-            "termination_grace_period": {"type": "int"},
-            "command": {"type": "list", "elements": "str"},
-            "args": {"type": "list", "elements": "str"},
-            "labels": {"type": "dict"},
-            "annotations": {"type": "dict"},
-            "pod_annotations": {"type": "dict"},
-            "node_selector": {"type": "dict"},
-            "tolerations": {"type": "list", "elements": "dict"},
+            **OPTIONS,
             "manifests": {"type": "list", "elements": "dict"},
             "manifests_file": {"type": "path"},
             "adopt": {"type": "bool", "default": False},
@@ -389,95 +299,44 @@ ARGUMENTS = (
         },
         mutually_exclusive=[("image", "manifests", "manifests_file")],
         required_if=[("state", "scaled_down", ["backend"]), ("state", "absent", ["backend"])],
-        required_by={option: ["image"] for option in ShortForm.fields() if option != "image"},
+        required_by={option: ["image"] for option in OPTIONS},
     )
     + arguments.ArgumentSpec({"backend": {**backend().options["backend"], "required": False}})
 )
+_NOTHING = {**dict.fromkeys(("deployment", "service", "port", "image", "replaces")), "replicas": 0, "ready": 0}
 
 
 def run(task: _task.Task) -> _task.Values:
     """Bring one version into the wanted state and wait for it."""
     started = time.monotonic()
     identity = Identity(task.params["namespace"], task.params["app"], task.params["version"])
-    text, deployed = _STATES[task.params["state"]](task, identity)
-    version = deployed.as_result() if deployed else {"name": identity.version, "deployment": None, "service": None}
-    return {"msg": text, "version": version, "seconds": round(time.monotonic() - started, 1)}
+    lifecycle = Lifecycle(task.cluster, task, identity, _wait(task, identity), waits=task.params["wait"])
+    words, deployed = _STATES[task.params["state"]](task, lifecycle, identity)
+    version = deployed.as_result() if deployed else {"name": identity.version, **_NOTHING}
+    return {"msg": words, "version": version, "seconds": round(time.monotonic() - started, 1)}
 
 
-def _present(task: _task.Task, identity: Identity) -> tuple[str, Deployed | None]:
-    params, workloads, wanted = task.params, Workloads(task.cluster, task), _manifests(task.params, identity)
-    if wanted:
-        _warn_of_unprobed(task, wanted)
-        workloads.apply_pods(wanted, adopt=params["adopt"])
-    else:
-        workloads.scale(workloads.get(identity), params["replicas"])
-    wait = _wait(task, identity)
-    rollout = wait.for_rollout() if _waits(task) else None
-    if wanted:
-        workloads.apply_service(wanted)
-    deployed = workloads.get(identity)
-    if rollout is None:
-        return f"{identity} {_becomes(task)} deployed with replicas: {deployed.rollout.wanted}", deployed
-    if deployed.service:
-        wait.for_endpoints(deployed.service, rollout.wanted)
-    return f"{identity} is ready: {rollout.available} of {rollout.wanted} pods", deployed
+def _present(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
+    wanted = _manifests(task.params, identity)
+    if wanted is None:
+        return lifecycle.scale(task.params["replicas"])
+    return lifecycle.deploy(wanted, adopt=task.params["adopt"])
 
 
-def _scaled_down(task: _task.Task, identity: Identity) -> tuple[str, Deployed | None]:
-    workloads = Workloads(task.cluster, task)
-    deployed = workloads.get(identity)
-    _require_idle(task, workloads, identity)
-    _take_pods_away(task, workloads, deployed)
-    return f"{identity} {_becomes(task)} scaled down", workloads.get(identity)
+def _scaled_down(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
+    return lifecycle.scale_down(_serves(task, identity), drain=task.params["drain"])
 
 
-def _absent(task: _task.Task, identity: Identity) -> tuple[str, Deployed | None]:
-    workloads = Workloads(task.cluster, task)
-    deployed = workloads.find(identity)
-    _require_idle(task, workloads, identity)
-    if deployed:
-        _take_pods_away(task, workloads, deployed)
-    removed = workloads.remove_objects(identity)
-    return f"{identity} {_becomes(task)} removed" if removed else f"{identity} is not there", None
+def _absent(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
+    return lifecycle.remove(_serves(task, identity), drain=task.params["drain"])
 
 
-_STATES: dict[str, t.Callable[[_task.Task, Identity], tuple[str, Deployed | None]]] = {
-    "present": _present,
-    "scaled_down": _scaled_down,
-    "absent": _absent,
-}
+_STATES = {"present": _present, "scaled_down": _scaled_down, "absent": _absent}
 
 
-def _take_pods_away(task: _task.Task, workloads: Workloads, deployed: Deployed) -> None:
-    identity, wait = deployed.identity, _wait(task, deployed.identity)
-    if task.params["drain"] and deployed.rollout.wanted and not task.check_mode:
-        wait.for_drain(task.params["drain"])
-        _require_idle(task, workloads, identity)  # nobody may have sent traffic there meanwhile
-    workloads.scale_to_zero(identity)
-    if _waits(task):
-        wait.for_no_pods()
-
-
-def _require_idle(task: _task.Task, workloads: Workloads, identity: Identity) -> None:
+def _serves(task: _task.Task, identity: Identity) -> t.Callable[[str], bool]:
     target = Target(identity.namespace, identity.app, identity.version)
-    workloads.require_idle(identity, backends.get(task.cluster, target, task.params["backend"]).serves)
-
-
-def _warn_of_unprobed(task: _task.Task, wanted: Manifests) -> None:
-    containers = unprobed(wanted.deployment)
-    if containers:
-        task.warn(
-            f"{', '.join(containers)} of {wanted.identity} has no readiness probe: a pod gets requests as soon as it "
-            "runs, whether it can answer or not. Give it one."
-        )
-
-
-def _becomes(task: _task.Task) -> str:
-    return "would be" if task.check_mode else "is"
-
-
-def _waits(task: _task.Task) -> bool:
-    return bool(task.params["wait"]) and not task.check_mode
+    return backends.get(task.cluster, target, task.params["backend"]).serves
 
 
 def _wait(task: _task.Task, identity: Identity) -> Wait:
@@ -500,8 +359,8 @@ def _manifests(params: t.Mapping[str, t.Any], identity: Identity) -> Manifests |
     if params["adopt"] and not params["wait"]:
         raise InvalidInput("adopt needs wait: true: a Service taken over must not select pods that are not ready yet")
     if params["image"]:
-        given = {option: params[option] for option in ShortForm.fields() if params[option] is not None}
-        return ShortForm(**given).manifests(identity, replicas=replicas, replaces=replaces)
+        given = {option: params[option] for option in OPTIONS if params[option] is not None}
+        return ShortForm(image=params["image"], **given).manifests(identity, replicas=replicas, replaces=replaces)
     if params["manifests"] is None and params["manifests_file"] is None:
         return None
     objects = params["manifests"] if params["manifests_file"] is None else read_file(params["manifests_file"])
