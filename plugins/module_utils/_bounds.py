@@ -100,7 +100,7 @@ def _require(hits: int, n: int, level: float) -> None:
 
 def _edge(above: Callable[[float], bool], low: float, high: float) -> float:
     """Return where a monotone condition begins to hold between low and high."""
-    for _ in range(_STEPS):
+    for _turn in range(_STEPS):
         middle = (low + high) / 2
         if above(middle):
             high = middle

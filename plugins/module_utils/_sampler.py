@@ -185,7 +185,7 @@ class Sampler:
         uncommitted = self._uncommitted
         try:
             while True:
-                for _ in range(_COMMITS_AT_ONCE):
+                for _turn in range(_COMMITS_AT_ONCE):
                     if not uncommitted or not uncommitted[0].done:
                         break
                     yield self._commit(connections, uncommitted.popleft())

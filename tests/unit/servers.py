@@ -60,7 +60,7 @@ class Conversation:
             return None
         line, *fields = head.decode("latin-1").split("\r\n")
         method, target, _version = line.split(" ")
-        headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+        headers = {name.lower(): value.strip() for name, _colon, value in (field.partition(":") for field in fields)}
         length = int(headers.get("content-length", "0"))
         while len(self._buffer) < length and self._receive():
             pass
@@ -71,7 +71,7 @@ class Conversation:
         while end not in self._buffer:
             if not self._receive():
                 return None
-        found, _, self._buffer = self._buffer.partition(end)
+        found, _end, self._buffer = self._buffer.partition(end)
         return found
 
     def _receive(self) -> bool:

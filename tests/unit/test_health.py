@@ -26,7 +26,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._health import (
 
 
 def fed(gate: RateGate, event: bool) -> RateGate:
-    for _ in range(10_000):
+    for _turn in range(10_000):
         if gate.update(event) != "hold":
             break
     return gate
@@ -47,7 +47,7 @@ def test_a_version_without_a_bad_answer_advances_after_so_many(rates: Rates, req
 def test_an_advance_gives_way_to_a_rollback_and_a_rollback_to_nothing() -> None:
     gate = fed(RateGate(SCREEN), event=False)
     assert gate.verdict == "advance"
-    verdicts = [gate.update(event=True) for _ in range(20)]
+    verdicts = [gate.update(event=True) for _turn in range(20)]
     assert verdicts[0] == "advance"
     assert verdicts[-1] == "rollback"
     assert gate.add(0, 1_000_000) == "rollback"
@@ -124,14 +124,14 @@ def test_rates_that_cannot_be_told_apart_are_refused(values: tuple[float, float,
 
 def test_errors_of_the_canary_alone_are_worse_than_stable_after_five() -> None:
     gate = RelativeGate(1000)
-    assert [gate.update(canary=True) for _ in range(5)] == ["hold"] * 4 + ["rollback"]
+    assert [gate.update(canary=True) for _turn in range(5)] == ["hold"] * 4 + ["rollback"]
 
 
 def test_a_failure_that_both_versions_share_is_no_reason_to_roll_back() -> None:
     chance = random.Random(5)
-    for _ in range(200):
+    for _turn in range(200):
         gate = RelativeGate(1000)
-        for _ in range(300):
+        for _turn in range(300):
             gate.update(canary=chance.random() < 0.1)
         assert gate.verdict == "hold"
 
@@ -140,7 +140,7 @@ def test_a_canary_fifty_times_worse_than_stable_is_rolled_back_after_a_few_error
     chance = random.Random(6)
     share = 0.1 * 0.05 / (0.1 * 0.05 + 0.9 * 0.001)
     lengths = []
-    for _ in range(200):
+    for _turn in range(200):
         gate = RelativeGate(1000)
         while gate.verdict == "hold" and gate.errors < 1000:
             gate.update(canary=chance.random() < share)
@@ -150,13 +150,13 @@ def test_a_canary_fifty_times_worse_than_stable_is_rolled_back_after_a_few_error
 
 def test_fast_answers_advance_after_105_and_time_outs_roll_back_after_three() -> None:
     fast, slow = LatencyGates(), LatencyGates()
-    assert [fast.update(0.02) for _ in range(105)] == ["hold"] * 104 + ["advance"]
-    assert [slow.update(math.inf) for _ in range(3)] == ["hold"] * 2 + ["rollback"]
+    assert [fast.update(0.02) for _turn in range(105)] == ["hold"] * 104 + ["advance"]
+    assert [slow.update(math.inf) for _turn in range(3)] == ["hold"] * 2 + ["rollback"]
 
 
 def test_a_latency_between_the_limits_holds() -> None:
     gates = LatencyGates(advance_below=2.0, rollback_above=5.0)
-    assert {gates.update(3.0) for _ in range(1000)} == {"hold"}
+    assert {gates.update(3.0) for _turn in range(1000)} == {"hold"}
 
 
 def test_limits_in_the_wrong_order_are_refused() -> None:

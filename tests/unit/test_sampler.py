@@ -333,7 +333,7 @@ def test_a_kept_connection_carries_as_many_requests_as_asked() -> None:
         options = {"keep_alive": True, "requests_per_connection": 5, "concurrency": 1}
         samples = sample(Request(server.url), limit=20, **options)
         assert [(one.error, one.connection) for one in samples] == [
-            (None, number) for number in range(4) for _ in "12345"
+            (None, number) for number in range(4) for _turn in "12345"
         ]
         assert [request.connection for request in server.requests] == [one.connection for one in samples]
         assert all(request.headers["connection"] == "keep-alive" for request in server.requests)

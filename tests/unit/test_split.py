@@ -57,7 +57,7 @@ def test_all_traffic_on_the_canary_instead_of_a_tenth_is_found_after_five_answer
 
 def diagnoses(weights: Mapping[str, int], truth: Mapping[str, float], previous: Mapping[str, int] | None) -> list[str]:
     chance = random.Random(7)
-    tests = [finished(started(weights, previous=previous), independent(truth, chance)) for _ in range(100)]
+    tests = [finished(started(weights, previous=previous), independent(truth, chance)) for _turn in range(100)]
     return [f"{test.verdict} {test.diagnosis}" for test in tests]
 
 
@@ -175,7 +175,7 @@ def test_a_verdict_never_changes_and_later_answers_are_not_counted(
     answers = independent(truth, random.Random(seed))
     finished(test, answers)
     before = (test.verdict, test.reason, test.diagnosis, test.count, test.counts, test.evidence())
-    for _, version in zip(range(50), answers, strict=False):
+    for _turn, version in zip(range(50), answers, strict=False):
         assert test.update(version) == before[0]
     assert (test.verdict, test.reason, test.diagnosis, test.count, test.counts, test.evidence()) == before
 
@@ -228,7 +228,7 @@ def test_smaller_error_rates_never_decide_earlier(canary: int, seed: int, truth:
 def test_the_evidence_keeps_within_its_analytic_limits_over_many_answers() -> None:
     test = SplitTest(TEN_PERCENT, bands(TEN_PERCENT), alpha=1e-300, beta=1e-300, maximum=20_001)
     chance = random.Random(3)
-    for _, version in zip(range(20_000), independent({"v1": 0.87, "v2": 0.13}, chance), strict=False):
+    for _turn, version in zip(range(20_000), independent({"v1": 0.87, "v2": 0.13}, chance), strict=False):
         test.update(version)
     assert test.count == 20_000
     hits, n = test.counts["v2"], test.count

@@ -42,22 +42,22 @@ def test_independent_answers_are_random_and_pass(canary: int) -> None:
     weights = {"v1": 10_000 - canary, "v2": canary}
     found = judged(lambda chance: independent(weights, chance), weights)
     assert found.count(("pass", "random")) >= 0.97 * RUNS
-    assert [model for _, model in found].count("clustered") <= 0.01 * RUNS
+    assert [model for _verdict, model in found].count("clustered") <= 0.01 * RUNS
 
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_round_robin_passes_and_is_recognised(workers: int) -> None:
     found = judged(lambda chance: smooth_round_robin({"v1": 9, "v2": 1}, workers, chance), TEN_PERCENT)
-    assert {verdict for verdict, _ in found} == {"pass"}
-    assert "clustered" not in {model for _, model in found}
+    assert {verdict for verdict, _model in found} == {"pass"}
+    assert "clustered" not in {model for _verdict, model in found}
     if workers == 1:
-        assert {model for _, model in found} == {"round_robin"}
+        assert {model for _verdict, model in found} == {"round_robin"}
 
 
 @pytest.mark.parametrize("requests", [2, 5, 10])
 def test_connections_that_stick_to_a_version_are_clustered(requests: int) -> None:
     found = judged(lambda chance: pinned({"v1": 0.9, "v2": 0.1}, requests, chance), TEN_PERCENT)
-    decided = [model for _, model in found if model != "unknown"]
+    decided = [model for _verdict, model in found if model != "unknown"]
     assert decided.count("clustered") >= 0.97 * len(decided)
     # Without a hit there is nothing to tell dependence by, and the verdict is a failure anyway.
     assert {verdict for verdict, model in found if model == "unknown"} <= {"fail"}
@@ -65,7 +65,7 @@ def test_connections_that_stick_to_a_version_are_clustered(requests: int) -> Non
 
 def test_sticky_connections_never_prove_a_split_unnoticed() -> None:
     found = judged(lambda chance: pinned({"v1": 0.85, "v2": 0.15}, 5, chance), TEN_PERCENT)
-    assert [verdict for verdict, _ in found].count("pass") > 0.1 * RUNS
+    assert [verdict for verdict, _model in found].count("pass") > 0.1 * RUNS
     assert found.count(("pass", "random")) + found.count(("pass", "round_robin")) <= 0.01 * RUNS
 
 

@@ -115,7 +115,7 @@ def test_cold_round_robin_workers_that_all_start_with_stable_do_not_fail_a_right
 
 def test_the_sequence_is_that_of_the_last_attempt() -> None:
     verification = SplitVerification(TEN_PERCENT, bands(TEN_PERCENT), settle_until=SETTLE)
-    for _ in range(100):
+    for _turn in range(100):
         verification.update("v1", 0.0)
     assert (verification.attempts, verification.sequence, verification.total) == (2, ["v1"] * 6, 100)
 

@@ -141,7 +141,7 @@ def test_answers_that_never_tell_their_version_are_inconclusive_after_a_hundred(
 
 def test_sticky_connections_are_inconclusive_whatever_the_counts_say() -> None:
     chance = random.Random(11)
-    versions = ["v2" if chance.random() < 0.5 else "v1" for _ in range(5000)]
+    versions = ["v2" if chance.random() < 0.5 else "v1" for _turn in range(5000)]
     verification = verify(claim("50", delta=1000, settle=0, beta=1e-12), lambda i: (versions[i // 5], answer(i)))
     assert verification.reason == "dependent_samples"
 
