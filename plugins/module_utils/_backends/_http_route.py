@@ -230,8 +230,8 @@ class SplitRule:
         if len(names) > 2 or (len(names) == 2 and self.target.version is not None and self.canary is None):
             raise Unsupported(
                 f"{self.where} splits {', '.join(names)}: another canary is under way there. Finish it with "
-                "gradual.canary.release, take it back with gradual.canary.rollback, or remove its reference, so that one "
-                "stable Service is left. Nothing was changed.",
+                "gradual.canary.release, take it back with gradual.canary.rollback, or remove its reference, so that "
+                "one stable Service is left. Nothing was changed.",
                 services=names,
             )
         if len(names) == 2 and names[0] == names[1]:

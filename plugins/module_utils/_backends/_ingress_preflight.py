@@ -170,7 +170,7 @@ def _of_canary_ingress(scene: Scene) -> Findings:
             "error",
             Conflict.code,
             f"{words(canary)} leads to {', '.join(leads) or 'no Service'} and not to {service}",
-            "Finish that version's release with gradual.canary.release, or take it back with gradual.canary.rollback, first.",
+            "First finish that version's release (gradual.canary.release) or take it back (gradual.canary.rollback).",
         )
 
 

@@ -238,7 +238,7 @@ def _detached(rule: SplitRule) -> State:
     if rule.canary is not None and (split.weight > NOTHING or split.matches):
         raise StillServing(
             f"{rule.where} still sends traffic to {split.canary}: {split}. Nothing was changed; "
-            "give it weight 0 and no match routes first (abort does), and let what is under way end."
+            "give it weight 0 and no match routes first (gradual.canary.rollback does), and let what is under way end."
         )
     return rule.detached()
 
