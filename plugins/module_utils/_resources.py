@@ -93,15 +93,16 @@ def words(item: Object) -> str:
 def last_writer(item: Object, *, other_than: str, field: t.Sequence[str] = ()) -> str | None:
     """Return the field manager that wrote last, if it is not `other_than` and not a status writer.
 
-    field: the path of what was written, for example ``("spec", "rules")``. Whoever owns it is named then: times have
-    whole seconds, and the last write to an object may have been to another part of it.
+    field: the path of what was written, for example ``("spec", "rules")``. Whoever owns it is named then, since the last
+    write to an object may have been to another part of it. Times have whole seconds: ``a or b`` wrote within the same.
     """
     entries = [e for e in item.get("metadata", {}).get("managedFields", []) if not e.get("subresource")]
     owners = [e for e in entries if _owns(e, field)]
     foreign = [e for e in owners or entries if e.get("manager") != other_than]
     if not foreign:
         return None
-    return str(max(foreign, key=lambda entry: str(entry.get("time", "")))["manager"])
+    latest = max(str(e.get("time", "")) for e in foreign)
+    return " or ".join(sorted({str(e["manager"]) for e in foreign if str(e.get("time", "")) == latest}))
 
 
 def _owns(entry: Object, field: t.Sequence[str]) -> bool:

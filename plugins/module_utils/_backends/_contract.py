@@ -134,7 +134,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def detach(self) -> Change:
-        """Take the canary out of the traffic system. Raises StillServing while users can reach another version by it."""
+        """Take the canary out of the traffic system. Raises StillServing while users can reach a version by it."""
 
     @abc.abstractmethod
     def serves(self, service: str) -> bool:
@@ -163,7 +163,7 @@ class Backend(abc.ABC):
         raise Conflict(
             f"{words(item)} gives {split.weight} to the canary and not {expect} as expected"
             f"{f'; last written by {writer}' if writer else ''}. Nothing was changed. "
-            "Look at it with the playbook gradual.canary.status; if the weight is right, run again with expect set to it.",
+            "Look at it with the playbook gradual.canary.status; if the weight is right, expect it and run again.",
             expected=expect.as_percent(),
             found=split.weight.as_percent(),
             writer=writer,
