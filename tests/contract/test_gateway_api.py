@@ -78,7 +78,7 @@ def test_somebody_who_never_stops_editing_wins(system: GatewayApiSystem) -> None
         return original(item, operations)
 
     backend.cluster.patch = patch  # type: ignore[method-assign]
-    with pytest.raises(Conflict, match=r"by kubectl-edit .*keep changing"):
+    with pytest.raises(Conflict, match=r"by .*kubectl-edit .*keep changing"):
         backend.set(weight=FIFTY)
     assert len(edits) == 4
     assert system.use().observe().weight == TEN

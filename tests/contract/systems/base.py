@@ -50,12 +50,12 @@ class TrafficSystem(abc.ABC):
     def missing(cls, operator: Operator) -> str | None:
         """Say what a cluster lacks to run this traffic system; None when it has it."""
 
-    @classmethod
-    def prepare(cls, operator: Operator, namespace: str) -> None:  # noqa: B027 - most need nothing
+    @classmethod  # noqa: B027 - most need nothing
+    def prepare(cls, operator: Operator, namespace: str) -> None:
         """Make what all tests share besides the namespace and its versions."""
 
-    @classmethod
-    def dispose(cls, operator: Operator, namespace: str) -> None:  # noqa: B027
+    @classmethod  # noqa: B027
+    def dispose(cls, operator: Operator, namespace: str) -> None:
         """Take away what `prepare` made outside the namespace."""
 
     @property
