@@ -210,14 +210,12 @@ writes:
         - {op: replace, path: /spec/rules/0/backendRefs/0/weight, value: 5000}
 """
 
-import dataclasses
-
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _backends, _task
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Snapshot, Target
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidInput, Refused
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import Change, Finding, Match, Split, Weight
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Change, Finding, Match, Weight
 
 ARGUMENTS = (
     _arguments.cluster()
@@ -252,8 +250,8 @@ def run(task: _task.Task) -> _task.Values:
     task.note(*change.differences)
     live = backend.wait_accepted(params["timeout"])
     return {
-        "before": _named(change.before, target).as_result(),
-        "after": _named(change.after, target).as_result(),
+        "before": change.before.as_result(),
+        "after": change.after.as_result(),
         "live": live._asdict(),
         "findings": [finding.as_result() for finding in findings],
         "capabilities": backend.capabilities.as_result(),
@@ -298,12 +296,6 @@ def _refuse_errors(task: _task.Task, findings: tuple[Finding, ...]) -> None:
         )
     for finding in findings:
         task.warn(str(finding))
-
-
-def _named(split: Split, target: Target) -> Split:
-    if split.canary != target.canary_service or split.canary_version is not None:
-        return split
-    return dataclasses.replace(split, canary_version=target.version)
 
 
 def main() -> None:

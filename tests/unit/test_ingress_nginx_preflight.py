@@ -15,7 +15,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_
     named,
     seconds_to_wait,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_preflight import Scene, Setting
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_preflight import findings_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_scene import Scene, Setting
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import ready_endpoints, ready_pods
 
 Object = dict[str, Any]
@@ -64,7 +65,7 @@ GOOD = Scene(
 
 def seen(**changes: Any) -> list[tuple[str, str]]:
     """Return level and code of what is found when these parts of the good scene are otherwise."""
-    return [(finding.level, finding.code) for finding in dataclasses.replace(GOOD, **changes).findings()]
+    return [(finding.level, finding.code) for finding in findings_of(dataclasses.replace(GOOD, **changes))]
 
 
 def with_main(main: Object) -> Setting:
@@ -133,7 +134,7 @@ def test_ingresses_of_another_class_do_not_matter() -> None:
 def test_a_canary_of_ours_for_another_version_is_in_the_way() -> None:
     canary = ingress("web-canary", "web.example", "web-v3")
     canary["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "gradual.canary"}
-    (finding,) = dataclasses.replace(GOOD, canary=canary).findings()
+    (finding,) = findings_of(dataclasses.replace(GOOD, canary=canary))
     assert (finding.level, finding.code) == ("error", "conflict")
     assert "web-v3" in finding.message
 
@@ -149,7 +150,7 @@ def test_a_controller_that_the_user_names_is_believed() -> None:
 
 def test_every_finding_says_what_to_do() -> None:
     scene = dataclasses.replace(GOOD, stable_service=None, ingress_class=None, canary_pods=frozenset())
-    assert all(finding.remedy.endswith(".") and not finding.message.endswith(".") for finding in scene.findings())
+    assert all(finding.remedy.endswith(".") and not finding.message.endswith(".") for finding in findings_of(scene))
 
 
 # who serves it

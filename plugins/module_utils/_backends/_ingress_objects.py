@@ -59,6 +59,11 @@ class IngressObjects(Backend):
         return str(self.options.get("annotations_prefix") or self.OPTIONS["annotations_prefix"]["default"])
 
     @property
+    def weight_field(self) -> tuple[str, str, str]:
+        """The path of the weight in the canary Ingress."""
+        return "metadata", "annotations", f"{self.prefix}/canary-weight"
+
+    @property
     def canary_name(self) -> str:
         return str(self.options.get("canary_ingress") or f"{self.options['ingress']}-canary")
 
@@ -136,8 +141,8 @@ class IngressObjects(Backend):
         if self.target.canary_service not in services:
             raise Conflict(
                 f"{words(canary)} leads to {', '.join(services) or 'no Service'} and not to "
-                f"{self.target.canary_service}: another version is being released. Nothing was changed; finish or "
-                "abort that release first."
+                f"{self.target.canary_service}: another version is being released. Nothing was changed; finish that "
+                "release with gradual.canary.release, or take it back with gradual.canary.rollback, first."
             )
 
     def _version_named(self, service: str | None) -> str | None:

@@ -23,7 +23,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Live, Snapshot
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_objects import IngressObjects
-from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_preflight import Scene, Setting
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_preflight import findings_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_scene import Scene, Setting
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
     move_selector,
     pods_of,
@@ -66,7 +67,7 @@ class IngressNginx(IngressObjects):
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
         controller, given = self.controller, self.named_controller is not None
         setting = Setting(self.target, main, routes, self.canary_name, self.prefix, controller, given)
-        return Scene.look(self.cluster, setting).findings()
+        return findings_of(Scene.look(self.cluster, setting))
 
     def set(
         self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
@@ -78,7 +79,7 @@ class IngressNginx(IngressObjects):
             return self._attach(weight or NOTHING, matches or (), expect)
         self.require_own_version(canary)
         before = self.split(canary)
-        self.require_expected(before, expect, canary)
+        self.require_expected(before, expect, canary, self.weight_field)
         return self._annotate(canary, before, Annotated.read(self.prefix, canary).with_split(weight, matches))
 
     def promote(self) -> Change:
@@ -208,7 +209,7 @@ class IngressNginx(IngressObjects):
         found = self.split(canary)
         if canary is None or found == before:
             return None
-        writer = last_writer(canary, other_than=FIELD_MANAGER)
+        writer = last_writer(canary, other_than=FIELD_MANAGER, field=self.weight_field)
         return Conflict(
             f"{words(canary)} was changed while this was about to write: from {before} to {found}"
             f"{f', by {writer}' if writer else ''}. Nothing was changed; look at it, and run again if it is right.",
