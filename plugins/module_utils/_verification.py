@@ -148,9 +148,9 @@ class Verification:
         at = sample.sent_at + sample.total_s
         population.first = at if population.first is None else population.first
         population.last = at
-        self._judge_health(version, failed=failed, latency=latency)
         if version is not None and self.verdict is None and sample.sent_at >= self._feed_from:
             self._judge_split(version, sample.sent_at)
+        self._judge_health(version, failed=failed, latency=latency)
         if self.verdict is None:
             self._conclude()
         return self.verdict is not None

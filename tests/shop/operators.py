@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class Run:
     code: int
     output: str
     results: list[dict[str, Any]]
+    seconds: float = 0.0
 
     @property
     def writes(self) -> list[dict[str, Any]]:
@@ -34,6 +36,10 @@ class Run:
     def values(self, key: str) -> list[Any]:
         """Return a return value of every task that has it, in order."""
         return [result["result"][key] for result in self.results if key in result["result"]]
+
+    def values_of(self, action: str) -> list[dict[str, Any]]:
+        """Return the results of every task with this action, in order."""
+        return [result["result"] for result in self.results if result["action"] == action]
 
     def require(self) -> Run:
         assert self.code == 0, self.output
@@ -66,14 +72,24 @@ class Operator:
         with self.start(playbook, *arguments, **variables) as running:
             return running.finish()
 
+    def follow(self, playbook: str, *arguments: str, **variables: Any) -> Run:
+        """Run a playbook and show its output while it runs, on the terminal if there is one."""
+        with self.start(playbook, *arguments, stream=True, **variables) as running:
+            return running.finish()
+
     def start(self, playbook: str, *arguments: str, stream: bool = False, **variables: Any) -> Running:
         """Start a playbook; with `stream` its output goes to the terminal as well."""
+        command, environment, record = self.prepare(playbook, *arguments, **variables)
+        return Running(command, self.home, environment, record, stream=stream)
+
+    def prepare(self, playbook: str, *arguments: str, **variables: Any) -> tuple[list[str], dict[str, str], Path]:
+        """Return the command, its environment and the record it will write, for who starts it in a way of their own."""
         record = self.home / f"record-{os.getpid()}-{len(list(self.home.glob('record-*')))}.jsonl"
         record.touch()
         command = ["ansible-playbook", playbook, "-i", str(self.inventory.parent), *arguments]
         if variables:
             command += ["-e", json.dumps(variables)]
-        return Running(command, self.home, {**self.environment, "CANARY_RECORD": str(record)}, record, stream=stream)
+        return command, {**self.environment, "CANARY_RECORD": str(record)}, record
 
 
 class Running:
@@ -83,6 +99,7 @@ class Running:
         self, command: Sequence[str], home: Path, environment: Mapping[str, str], record: Path, *, stream: bool
     ) -> None:
         self._record = record
+        self._started = time.monotonic()
         self._stream = stream
         terminal = stream and sys.stdin.isatty()
         self.process = subprocess.Popen(
@@ -102,10 +119,9 @@ class Running:
         for line in self.process.stdout or ():
             lines.append(line)
             if self._stream:
-                print(line, end="", flush=True)  # noqa: T201 - the demonstration shows it
+                print(line, end="", flush=True)
         code = self.process.wait()
-        results = [json.loads(line) for line in self._record.read_text().splitlines()]
-        return Run(code, "".join(lines), results)
+        return Run(code, "".join(lines), recorded(self._record), time.monotonic() - self._started)
 
     def __enter__(self) -> Running:
         return self
@@ -116,6 +132,11 @@ class Running:
         self.process.wait()
         if self.process.stdout:
             self.process.stdout.close()
+
+
+def recorded(record: Path) -> list[dict[str, Any]]:
+    """Return the results of a run, in order."""
+    return [json.loads(line) for line in record.read_text().splitlines()]
 
 
 def install(target: Path) -> None:

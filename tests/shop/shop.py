@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -10,21 +11,46 @@ from typing import Any
 import yaml
 
 from tests.contract.cluster_access import Access
-from tests.shop.operators import ROOT, Operator
-from tests.shop.systems import HOSTNAME, SYSTEMS, System
+from tests.shop.operators import ROOT, Operator, Run
+from tests.shop.systems import HOSTNAME, SYSTEMS, Object, System
+
+# Not pods, ReplicaSets, Events and the like, which the cluster makes by itself.
+KINDS_IN_USE = (
+    *("ConfigMap", "Secret", "Service", "Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"),
+    *("Ingress", "NetworkPolicy", "HTTPRoute", "ReferenceGrant"),
+)
+_EVERYWHERE = ("kube-root-ca.crt",)
 
 
 class Shop:
     """An application behind a traffic system; v1 serves once `open` returns."""
 
-    def __init__(self, backend: str, home: Path, *, namespace: str = "shop", **changes: Any) -> None:
+    def __init__(
+        self,
+        backend: str,
+        home: Path,
+        *,
+        namespace: str = "shop",
+        client: Mapping[str, Any] | None = None,
+        **changes: Any,
+    ) -> None:
+        """changes: variables that differ from the example inventory's; client: the same for canary_client."""
         self.system: System = SYSTEMS[backend]
         self.access = Access()
         self.access.require()
         self.namespace = namespace
         self.hostname = HOSTNAME if namespace == "shop" else f"{namespace}.example.com"
         self.inventory = {**inventory_of(backend, self.system, namespace, self.hostname), **changes}
+        self.inventory["canary_client"] = {**self.inventory["canary_client"], **(client or {})}
         self.operator = Operator(home, self.inventory)
+
+    def remove_leftover(self) -> None:
+        """Remove what an interrupted run left behind, and wait until it is gone."""
+        self.close()
+        gone = self.access.connect().wait(
+            "Namespace", "", lambda found: not found, seconds=120, fields=f"metadata.name={self.namespace}"
+        )
+        assert gone is not None, f"namespace {self.namespace} of an earlier run does not go away"
 
     def open(self) -> None:
         """Make the namespace and the route, deploy v1 and wait until clients get it."""
@@ -35,6 +61,20 @@ class Shop:
         playbook = self.operator.home / "open.yml"
         playbook.write_text(yaml.safe_dump(_OPENING, sort_keys=False))
         self.operator.run(str(playbook), canary_version="v1").require()
+
+    def run(self, playbook: str, *arguments: str, **variables: Any) -> Run:
+        """Run one of the collection's playbooks by its short name."""
+        return self.operator.run(f"gradual.canary.{playbook}", *arguments, **variables)
+
+    def objects(self) -> dict[str, Object]:
+        """Return everything in the namespace that people or this collection make, by ``Kind/name``, as it is stored."""
+        cluster = self.access.operator()
+        return {
+            f"{kind}/{item['metadata']['name']}": item
+            for kind in KINDS_IN_USE
+            for item in cluster.list(kind, self.namespace)
+            if item["metadata"]["name"] not in _EVERYWHERE
+        }
 
     def close(self) -> None:
         """Remove the namespace with everything in it."""
@@ -62,6 +102,11 @@ _OPENING: list[dict[str, Any]] = [
                 "name": "Wait until clients get it",
                 "gradual.canary.verify": {"stable": "v1", "canary": "v1", "weight": 100, "settle_timeout": 60},
                 "module_defaults": {"gradual.canary.verify": "{{ canary_client }}"},
+                # Until the gateway has the route and the pods it answers with errors, of which verify has seen enough soon.
+                "register": "opened",
+                "until": "opened is succeeded",
+                "retries": 60,
+                "delay": 0.5,
             },
         ],
     }
