@@ -42,7 +42,7 @@ class Lifecycle:
         self._becomes = "would be" if cluster.check_mode else "is"
 
     def deploy(self, wanted: Manifests, *, adopt: bool) -> Outcome:
-        """Apply the version's objects. Raises ForeignOwner, Rejected, and NotReady once its pods cannot become ready."""
+        """Apply the version's objects. Raises ForeignOwner, Rejected, and NotReady once its pods cannot be ready."""
         containers = ", ".join(unprobed(wanted.deployment))
         if containers:
             self._journal.warn(
@@ -106,8 +106,8 @@ class Lifecycle:
         name = self._identity.name
         if serves(name):
             raise StillServing(
-                f"{self._identity} still receives traffic: the traffic system sends requests to Service {name}. Nothing "
-                "was removed. Take its weight and its match routes away first: promote the other version, or run the "
-                "playbook gradual.canary.rollback",
+                f"{self._identity} still receives traffic: the traffic system sends requests to Service {name}. "
+                "Nothing was removed. Take its weight and its match routes away first: promote the other version, or run "
+                "the playbook gradual.canary.rollback",
                 service=name,
             )
