@@ -213,9 +213,9 @@ writes:
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _backends, _task
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Snapshot, Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Live, Snapshot, Target
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidInput, Refused
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import Change, Finding, Match, Weight
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOTHING, Change, Finding, Match, Weight
 
 ARGUMENTS = (
     _arguments.cluster()
@@ -248,7 +248,7 @@ def run(task: _task.Task) -> _task.Values:
     backend = _backends.get(task.cluster, target, params["backend"])
     change, findings = _move(task, backend)
     task.note(*change.differences)
-    live = backend.wait_accepted(params["timeout"])
+    live = _live(change, backend, params["timeout"])
     return {
         "before": change.before.as_result(),
         "after": change.after.as_result(),
@@ -270,6 +270,13 @@ def _move(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ..
     if params["state"] == "detached":
         return backend.detach(), ()
     return backend.restore(Snapshot.parse(params["snapshot"], backend.name)), ()
+
+
+def _live(change: Change, backend: Backend, seconds: float) -> Live:
+    if change.after.weight < change.before.weight and change.after.weight == NOTHING:
+        # A way back must not hang on a controller that has something to say about the version that is left.
+        return Live("written", 0.0, "all traffic was taken away; only sampling can prove that it is gone")
+    return backend.wait_accepted(seconds)
 
 
 def _split(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ...]]:
