@@ -93,8 +93,8 @@ def words(item: Object) -> str:
 def last_writer(item: Object, *, other_than: str, field: t.Sequence[str] = ()) -> str | None:
     """Return the field manager that wrote last, if it is not `other_than` and not a status writer.
 
-    field: the path of what was written, for example ``("spec", "rules")``. Whoever owns it is named then, since the last
-    write to an object may have been to another part of it. Times have whole seconds: ``a or b`` wrote within the same.
+    field: the path of what was written, for example ``("spec", "rules")``. Whoever owns it is named then, since the
+    last write may have been to another part. Times have whole seconds: ``a or b`` wrote within the same one.
     """
     entries = [e for e in item.get("metadata", {}).get("managedFields", []) if not e.get("subresource")]
     owners = [e for e in entries if _owns(e, field)]
