@@ -107,7 +107,7 @@ class Lifecycle:
         if serves(name):
             raise StillServing(
                 f"{self._identity} still receives traffic: the traffic system sends requests to Service {name}. "
-                "Nothing was removed. Take its weight and its match routes away first: promote the other version, or run "
-                "the playbook gradual.canary.rollback",
+                "Nothing was removed. Take its weight and its match routes away first: promote the other version, or "
+                "run the playbook gradual.canary.rollback",
                 service=name,
             )

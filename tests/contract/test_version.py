@@ -377,6 +377,15 @@ def test_absent_removes_what_carries_the_versions_labels_and_nothing_shared(shop
     assert (again["changed"], again["writes"]) == (False, [])
 
 
+def test_a_removal_that_was_interrupted_is_finished_by_the_next(shop: Shop) -> None:
+    shop.deploy("v1", manifests=manifests())
+    shop.operator.edit("Deployment", "web-v1", shop.namespace, {"spec": {"replicas": 0}})
+    shop.operator.delete("Service", "web-v1", shop.namespace)
+    result = shop.deploy("v1", state="absent", backend=NO_ROUTE)
+    assert [verb for verb, _path, _body in writes(result)] == ["delete"]
+    shop.until(lambda: shop.operator.get("Deployment", "web-v1", shop.namespace) is None, "the Deployment is gone")
+
+
 def test_a_version_that_serves_is_neither_scaled_down_nor_removed(shop: Shop) -> None:
     shop.deploy("v1", service_port=80)
     system = GatewayApiSystem(shop.access, shop.namespace)
