@@ -162,13 +162,13 @@ class Cluster:
         guarded = list(operations)
         if "uid" in metadata:
             guarded.insert(0, {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]})
-        self.writes.append(Write("patch", path, JSON_PATCH, list(operations)))
         if self.rehearsal.knows(path):
             result = patched(self.rehearsal.get(path) or {}, operations)
         else:
             result = self._write(
                 "PATCH", path, Asked(kind, metadata.get("namespace"), metadata["name"]), guarded, JSON_PATCH
             )
+        self.writes.append(Write("patch", path, JSON_PATCH, list(operations)))
         return self._rehearse(path, result)
 
     def apply(
@@ -189,10 +189,10 @@ class Cluster:
         after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=query)
         difference = Difference(words(item), before, unchanged(after))
         if difference.changed:
-            self.writes.append(Write("apply", path, APPLY_PATCH, item))
             if not self.check_mode:
                 del query["dryRun"]
                 after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=query)
+            self.writes.append(Write("apply", path, APPLY_PATCH, item))
             self._rehearse(path, after)
         return difference
 
@@ -208,13 +208,13 @@ class Cluster:
         }
         if self.check_mode:
             body["dryRun"] = ["All"]  # with a body the API does not look at the query
-        self.writes.append(Write("delete", path, "application/json", {}))
         if not self.rehearsal.knows(path):
             try:
                 asked = Asked(kind, metadata.get("namespace"), metadata["name"])
                 self._write("DELETE", path, asked, body, "application/json")
             except errors.NotFound:
                 pass
+        self.writes.append(Write("delete", path, "application/json", {}))
         if self.check_mode:
             self.rehearsal.put(path, None)
 

@@ -90,6 +90,8 @@ class Task:
                 {"verb": write.verb, "path": write.path, "body": without_secrets(write.body)}
                 for write in self._cluster.writes
             ]
+            if values.get("failed") and self._cluster.writes:
+                result["changed"] = True  # what failed was after a write, whose difference did not come this far
         return result
 
 
