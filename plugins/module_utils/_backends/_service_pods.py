@@ -60,10 +60,10 @@ def wait_for_endpoints(
     labels = {SERVICE_LABEL: service}
     if cluster.wait("EndpointSlice", namespace, same, seconds=seconds, labels=labels) is None:
         listed, wanted = endpoints_of(cluster, namespace, service), pods_of(cluster, namespace, selector)
+        found = f"{', '.join(sorted(listed)) or 'none'} instead of {', '.join(sorted(wanted)) or 'none'}"
         raise NotReady(
             f"the endpoints of Service {namespace}/{service} are still not the ready pods of "
-            f"{_words(selector)} after {seconds:g} s: {sorted(listed) or 'none'} instead of {sorted(wanted) or 'none'}"
-            ". The selector is written; run again to wait on.",
+            f"{selector_words(selector)} after {seconds:g} s: {found}. The selector is written; run again to wait on.",
             endpoints=sorted(listed),
             pods=sorted(wanted),
         )
@@ -80,8 +80,8 @@ def move_selector(cluster: Cluster, service: Object, selector: dict[str, str]) -
             {"op": "replace", "path": "/spec/selector", "value": selector},
         ],
     )
-    return Difference(words(service), service, written, f"selector {_words(old)} -> {_words(selector)}")
+    return Difference(words(service), service, written, f"selector {selector_words(old)} -> {selector_words(selector)}")
 
 
-def _words(selector: dict[str, str]) -> str:
+def selector_words(selector: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(selector.items()))

@@ -29,6 +29,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._service_
     move_selector,
     pods_of,
     selector_of,
+    selector_words,
     wait_for_endpoints,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import version_of
@@ -94,6 +95,7 @@ class IngressNginx(IngressObjects):
                     found=before.weight.as_percent(),
                 )
             self.require_own_version(canary)
+            self._require_pods(stable, wanted)
             differences = (move_selector(self.cluster, stable, wanted),)
         self._wait_for_endpoints(stable, wanted)
         if differences:
@@ -233,11 +235,15 @@ class IngressNginx(IngressObjects):
     def _require_restorable(self, stable: Object, uid: str, selector: dict[str, str]) -> None:
         if stable["metadata"].get("uid", uid) != uid:
             raise Conflict(f"{words(stable)} is not the one of the snapshot; it was made anew. Nothing was changed.")
-        if selector_of(stable) == selector or pods_of(self.cluster, self.target.namespace, selector):
+        if selector_of(stable) != selector:
+            self._require_pods(stable, selector)
+
+    def _require_pods(self, service: Object, selector: dict[str, str]) -> None:
+        if self.cluster.check_mode or pods_of(self.cluster, self.target.namespace, selector):
             return
         raise NotReady(
-            f"{words(stable)} cannot select {selector} again: no pod of those is ready, and every request would fail. "
-            "Nothing was changed; scale that version up and wait for it."
+            f"{words(service)} cannot select {selector_words(selector)}: no pod of those is ready, and every request "
+            "would fail. Nothing was changed; scale that version up and wait for it."
         )
 
     # waiting
