@@ -10,12 +10,14 @@ BIN := $(VENV)/bin
 STAGES := MAKE="$(MAKE)" $(BIN)/python tools/stages.py
 COLLECTIONS := $(VENV)/collections
 PYTEST := $(BIN)/pytest -o pythonpath="$(COLLECTIONS) ."
+TIERS := core traefik
+ON_CLUSTER := tools/on-cluster.sh "$(TIERS)"
 export VENV PYTHON
 
 VERSION := $(shell awk '$$1 == "version:" {print $$2}' galaxy.yml)
 TARBALL := .cache/dist/gradual-canary-$(VERSION).tar.gz
 
-.PHONY: help setup pins check lint format types sanity unit build install-test importer changelog lab contract e2e bench demo test clean
+.PHONY: help setup pins check lint format types sanity unit build install-test importer changelog lab contract e2e load bench demo test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,11 +68,13 @@ lab: setup ## bring the lab up (LAB="up traefik"; LAB=status, LAB=down, LAB="log
 	@tests/lab/lab $(or $(LAB),up)
 
 contract: setup ## every backend against the same facts, on the lab's controllers (CONTRACT="-k name" for some)
-	@tests/lab/lab up core traefik </dev/null
-	@tests/lab/lab exec -- $(PYTEST) tests/contract $(CONTRACT)
+	@$(ON_CLUSTER) $(PYTEST) tests/contract $(CONTRACT)
 
-e2e: setup ## end-to-end tests on the lab (E2E="tests/e2e/x.py -k name" for some)
-	@$(PYTEST) $(if $(filter tests/%,$(E2E)),,tests/e2e) $(E2E)
+e2e: setup ## the playbooks end to end, on the lab (E2E="tests/e2e/x.py -k name" for some)
+	@$(ON_CLUSTER) $(PYTEST) -n 3 $(if $(filter tests/%,$(E2E)),,tests/e2e) $(E2E)
+
+load: setup ## no request lost, under load on the lab (LOAD="-k name" for some)
+	@$(ON_CLUSTER) $(PYTEST) tests/load $(LOAD)
 
 bench: setup ## measure, each figure beside the naive form
 	@$(BIN)/python tests/bench/run.py
@@ -78,10 +82,10 @@ bench: setup ## measure, each figure beside the naive form
 demo: setup ## a release and a refused release on a real cluster (BACKEND=ingress_nginx for the other gateway)
 	@$(BIN)/python tests/demo/demo.py $(if $(BACKEND),--backend $(BACKEND))
 
-test: setup ## everything: check, install-test, importer, then contract and e2e on the lab
-	@$(STAGES) --in-turn check install-test importer contract
-	@echo "==> e2e"
-	@$(MAKE) --no-print-directory e2e
+test: setup ## everything: check, install-test, importer, then contract, e2e and load on the lab
+	@$(STAGES) --in-turn check install-test importer contract e2e
+	@echo "==> load"
+	@$(MAKE) --no-print-directory load
 
 clean: ## remove what checks and builds left behind (the environment stays: rm -r .venv)
 	@rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible tests/output
