@@ -202,7 +202,10 @@ class IngressNginx(IngressObjects):
         try:
             written = self.cluster.patch(canary, operations)
         except Conflict as conflict:
-            raise self._changed_meanwhile(before) or conflict from conflict
+            found = self.find_canary()
+            if found is None or Annotated.read(self.prefix, found).operations_to(wanted):
+                raise self._changed_meanwhile(before) or conflict from conflict
+            written = found  # a patch whose answer was lost is sent again, and then fails on its own success
         after = self.with_canary(before, written)
         return Change(before, after, (Difference(words(canary), canary, written, f"{before} -> {after}"),))
 
