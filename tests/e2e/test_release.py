@@ -1,0 +1,325 @@
+"""A release from beginning to end, the ways back, and what is left afterwards."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import STAGES, OpenShop
+from tests.shop.operators import Run
+from tests.shop.shop import Shop
+
+QUESTION = {"prompt": "Go on?"}
+ASKING = [{"weight": 50, "verify": "quick", "approve": QUESTION}, {"weight": 100, "verify": "quick"}]
+HELD_AT_ALL = [{"weight": 100, "verify": "quick", "approve": QUESTION}]
+# What the API server and the controllers write by themselves, on objects that the collection never touched.
+SERVERS_OWN = ("resourceVersion", "managedFields", "generation")
+
+
+def release(shop: Shop, version: str, *arguments: str, **variables: Any) -> Run:
+    return shop.run("release", *arguments, canary_version=version, **variables)
+
+
+def held(shop: Shop, version: str = "v2", stages: list[dict[str, Any]] | None = None) -> Run:
+    """Start a release and leave it where its question found nobody."""
+    run = release(shop, version, canary_stages=stages or ASKING)
+    assert run.code != 0, run.output
+    assert f"web {version} holds. " in run.output, run.output
+    return run
+
+
+def said(run: Run) -> str:
+    """Return the last message of a run, as one line."""
+    run.require()
+    message = [result["result"]["msg"] for result in run.results if result["action"] == "ansible.builtin.debug"][-1]
+    return " | ".join(message) if isinstance(message, list) else str(message)
+
+
+def traffic(shop: Shop) -> dict[str, Any]:
+    """Return the split and the stable version, as the status playbook reads them."""
+    run = shop.run("status").require()
+    split: dict[str, Any] = run.values("split")[0]
+    return split
+
+
+def words(shop: Shop) -> str:
+    return str(traffic(shop)["words"])
+
+
+def pods_wanted(shop: Shop) -> dict[str, int]:
+    objects = shop.objects()
+    return {
+        name.removeprefix("Deployment/web-"): item["spec"]["replicas"]
+        for name, item in objects.items()
+        if name.startswith("Deployment/")
+    }
+
+
+def nothing_changes(run: Run) -> None:
+    run.require()
+    assert run.changed == []
+    assert run.writes == []
+
+
+def all_on(shop: Shop, version: str) -> None:
+    """Hold when nothing but `version` is in the traffic system, and clients see nothing else."""
+    split = traffic(shop)
+    assert split["stable"]["version"] == version, split
+    assert split["canary"] is None, split
+    proof = shop.run("verify").require().values("versions")[-1]
+    assert proof[version]["share"] == 1.0, proof
+
+
+# to the end
+
+
+def test_a_release_ends_with_all_traffic_on_the_new_version_and_the_old_one_scaled_down(shop: Shop) -> None:
+    run = release(shop, "v2").require()
+    all_on(shop, "v2")
+    assert pods_wanted(shop) == {"v1": 0, "v2": 1}
+    evidence = said(run)
+    assert evidence.startswith("All traffic of web is on v2 | 50 % proven: "), evidence
+    assert "100 % proven: " in evidence
+
+
+def test_a_second_run_of_the_same_release_and_of_the_cleanup_change_nothing(shop: Shop) -> None:
+    release(shop, "v2").require()
+    nothing_changes(release(shop, "v2"))
+    first = shop.run("cleanup").require()
+    assert pods_wanted(shop) == {"v2": 1}
+    assert {(write["verb"], write["path"].rpartition("/")[2]) for write in first.writes} == {("delete", "web-v1")}
+    nothing_changes(shop.run("cleanup"))
+    nothing_changes(release(shop, "v2"))
+    all_on(shop, "v2")
+
+
+def test_the_promote_playbook_finishes_a_release_that_holds_at_all_traffic(shop: Shop) -> None:
+    held(shop, stages=HELD_AT_ALL)
+    assert traffic(shop)["weight"] == "100"
+    assert pods_wanted(shop) == {"v1": 1, "v2": 1}
+    shop.run("promote").require()
+    all_on(shop, "v2")
+    assert pods_wanted(shop) == {"v1": 0, "v2": 1}
+    again = shop.run("promote")
+    assert again.code != 0
+    assert "There is no canary of web: all to " in again.output
+    assert again.writes == []
+
+
+def test_the_promote_playbook_refuses_a_canary_that_has_part_of_the_traffic(shop: Shop) -> None:
+    held(shop)
+    before = shop.objects()
+    run = shop.run("promote")
+    assert run.code != 0
+    assert "50 %" in run.output
+    assert run.writes == []
+    assert shop.objects() == before
+
+
+def test_status_tells_the_truth_at_each_state(shop: Shop) -> None:
+    stable = "web-v1" if shop.system.backend == "gateway_api" else "web"
+    nothing_changes(shop.run("status"))
+    assert said(shop.run("status")) == f"web: all to {stable} | web has 1 version: v1 (1 of 1 pods available)"
+    assert traffic(shop)["stable"]["version"] == "v1"
+
+    held(shop)
+    line = said(shop.run("status"))
+    assert line.startswith(f"web: 50 % to web-v2, 50 % to {stable} | web has 2 versions: v1 (1 of 1 pods "), line
+    assert line.endswith("v2 (1 of 1 pods available)"), line
+    assert traffic(shop)["canary"]["version"] == "v2"
+
+    shop.run("rollback").require()
+    line = said(shop.run("status"))
+    assert line.startswith(f"web: all to {stable} | web has 2 versions: v1 (1 of 1 pods available), v2 (0 of 0 "), line
+    assert traffic(shop)["stable"]["version"] == "v1"
+
+    release(shop, "v2").require()
+    line = said(shop.run("status"))
+    assert "web has 2 versions: v1 (0 of 0 pods available), v2 (1 of 1 pods available)" in line
+    split = traffic(shop)
+    assert (split["stable"]["version"], split["canary"], split["weight"]) == ("v2", None, "0")
+
+
+def test_verify_proves_what_the_traffic_system_was_told_in_the_middle_of_a_release(shop: Shop) -> None:
+    held(shop)
+    run = shop.run("verify").require()
+    assert run.values("verdict") == ["pass"]
+    assert run.values("msg")[-1].startswith("50 % proven: ")
+    nothing_changes(run)
+
+
+def test_two_releases_in_a_row_leave_no_residue(shop: Shop) -> None:
+    owned = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": shop.namespace, "labels": {"app.kubernetes.io/name": "web"}},
+        "data": {"greeting": "hello"},
+    }
+    shop.access.operator().create(owned)
+    before = shop.objects()
+    release(shop, "v2").require()
+    release(shop, "v4").require()
+    all_on(shop, "v4")
+
+    after = shop.objects()
+    versions = {f"{kind}/web-{version}" for kind in ("Deployment", "Service") for version in ("v2", "v4")}
+    users = {name for name in before if not name.endswith("/web-v1")}
+    assert set(after) == users | versions
+    assert pods_wanted(shop) == {"v2": 0, "v4": 1}
+    for name in users:
+        assert _users_part(after[name]) == _users_part(before[name]), name
+    untouched = users - {"HTTPRoute/web", "Service/web"}
+    for name in untouched:
+        assert json.dumps(_stored(after[name])) == json.dumps(_stored(before[name])), name
+    assert "gradual.canary" not in json.dumps([after[name] for name in untouched])
+
+
+def _stored(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an object byte for byte, without the status that controllers write."""
+    return {key: value for key, value in item.items() if key != "status"}
+
+
+def _users_part(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without what a release is there to change: where the stable traffic goes."""
+    copy: dict[str, Any] = json.loads(json.dumps(_stored(item)))
+    for key in SERVERS_OWN:
+        copy["metadata"].pop(key, None)
+    if copy["kind"] == "Service":
+        copy["spec"].pop("selector")
+    if copy["kind"] == "HTTPRoute":
+        copy["spec"]["rules"][0].pop("backendRefs")
+    return copy
+
+
+# and back
+
+
+def test_a_release_that_holds_is_taken_back_with_proof(shop: Shop) -> None:
+    before = shop.objects()
+    held(shop)
+    run = shop.run("rollback").require()
+    all_on(shop, "v1")
+    assert pods_wanted(shop) == {"v1": 1, "v2": 0}
+    assert said(run).startswith("v2 is out: 0 % proven: 0 of ")
+    for name in set(before) - {"HTTPRoute/web", "Service/web"}:
+        assert json.dumps(_stored(shop.objects()[name])) == json.dumps(_stored(before[name])), name
+    assert set(shop.objects()) - set(before) == {"Deployment/web-v2", "Service/web-v2"}
+
+
+def test_after_a_promotion_the_version_before_comes_back_at_full_size(shop: Shop) -> None:
+    release(shop, "v2").require()
+    run = shop.run("rollback").require()
+    all_on(shop, "v1")
+    assert pods_wanted(shop) == {"v1": 1, "v2": 0}
+    assert "v2 is out: 0 % proven: 0 of " in run.output
+
+
+def test_without_a_version_before_a_rollback_says_what_to_do_and_changes_nothing(shop: Shop) -> None:
+    before = shop.objects()
+    run = shop.run("rollback")
+    assert run.code != 0
+    assert "web v1 has no version to go back to: it does not say which version it replaced" in run.output
+    assert run.writes == []
+    assert shop.objects() == before
+
+
+@pytest.mark.parametrize("probe", [True, False], ids=["probed", "unprobed"])
+def test_a_bad_version_is_taken_back_by_itself(shop: Shop, probe: bool) -> None:
+    run = release(shop, "v3", canary_probe=probe)
+    assert run.code != 0
+    assert "web v3 was refused. " in run.output
+    assert "v3 is not well" in run.output
+    assert "All traffic is on v1 again: 0 % proven: 0 of " in run.output
+    assert "Mend it and run gradual.canary.release again." in run.output
+    all_on(shop, "v1")
+    assert pods_wanted(shop) == {"v1": 1, "v3": 0}
+    weights = [split["weight"] for split in run.values("after")]
+    assert ("50" in weights) is not probe, "with a probe, no user is ever sent there"
+
+
+def test_the_way_back_can_be_taken_by_stages_with_questions_and_a_no_stops_it_where_it_is(shop: Shop) -> None:
+    held(shop)
+    stages = {"canary_rollback_stages": [20, 0], "canary_rollback_ask": True}
+    run = shop.run("rollback", **stages)
+    assert run.code != 0
+    assert "-e canary_approve=web/v2/rollback-0" in run.output
+    assert words(shop).startswith("20 % to web-v2, 80 % to ")
+    assert pods_wanted(shop) == {"v1": 1, "v2": 1}
+
+    run = shop.run("rollback", canary_approve="web/v2/rollback-0", **stages).require()
+    all_on(shop, "v1")
+    assert pods_wanted(shop) == {"v1": 1, "v2": 0}
+
+
+def test_the_way_back_after_a_promotion_can_be_taken_by_stages(shop: Shop) -> None:
+    release(shop, "v2").require()
+    run = shop.run(
+        "rollback", canary_rollback_stages=[50, 0], canary_rollback_ask=True, canary_approve="web/v2/rollback-0"
+    ).require()
+    shares = [split["weight"] for split in run.values("after")]
+    assert shares[:3] == ["0", "50", "100"], shares
+    all_on(shop, "v1")
+
+
+# stopped and taken up again
+
+
+def test_a_release_that_holds_goes_on_where_it_was(shop: Shop) -> None:
+    held(shop)
+    run = release(shop, "v2", canary_stages=ASKING, canary_approve="web/v2/50").require()
+    assert all("deployments/web-v2" not in write["path"] for write in run.writes), "it was deployed already"
+    assert next(split["weight"] for split in run.values("after")) != "0", "users were not sent back"
+    all_on(shop, "v2")
+
+
+def test_a_release_of_another_version_meanwhile_is_refused(shop: Shop) -> None:
+    held(shop)
+    before = shop.objects()
+    run = release(shop, "v4")
+    assert run.code != 0
+    assert "web is already being released to v2: 50 % to web-v2" in run.output
+    assert "gradual.canary.rollback -e canary_version=v2" in run.output
+    assert run.writes == []
+    assert shop.objects() == before
+
+
+def test_a_cleanup_in_the_middle_of_a_release_is_refused(shop: Shop) -> None:
+    held(shop)
+    before = shop.objects()
+    run = shop.run("cleanup")
+    assert run.code != 0
+    assert "web is in the middle of a release: 50 % to web-v2" in run.output
+    assert run.writes == []
+    assert shop.objects() == before
+
+
+# parts of it
+
+
+def test_limit_releases_the_named_host_only(open_shop: OpenShop) -> None:
+    shop, other = open_shop("gateway_api"), open_shop("gateway_api")
+    hosts = {"shop": shop.inventory, "other": other.inventory}
+    shop.operator.inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
+    before = other.objects()
+    release(shop, "v2", "--limit", "shop").require()
+    all_on(other, "v1")
+    assert other.objects() == before
+
+    both = release(shop, "v2").require()
+    assert {write["path"].split("/namespaces/")[1].split("/")[0] for write in both.writes} == {other.namespace}
+    all_on(other, "v2")
+
+
+def test_tags_run_a_part_of_a_release(shop: Shop) -> None:
+    release(shop, "v2", "--tags", "deploy").require()
+    assert pods_wanted(shop) == {"v1": 1, "v2": 1}
+    assert traffic(shop)["canary"] is None
+
+    release(shop, "v2", "--tags", "deploy,probe,stages").require()
+    assert traffic(shop)["weight"] == "100"
+    assert pods_wanted(shop) == {"v1": 1, "v2": 1}
+
+    release(shop, "v2", canary_stages=STAGES).require()
+    all_on(shop, "v2")
