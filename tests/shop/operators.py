@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class Run:
     @property
     def writes(self) -> list[dict[str, Any]]:
         """Every write that the run made, or in check mode would make."""
-        return [write for result in self.results for write in result["result"].get("writes") or []]
+        return [write for result in self._each() for write in result.get("writes") or []]
 
     @property
     def changed(self) -> list[str]:
@@ -35,7 +35,12 @@ class Run:
 
     def values(self, key: str) -> list[Any]:
         """Return a return value of every task that has it, in order."""
-        return [result["result"][key] for result in self.results if key in result["result"]]
+        return [result[key] for result in self._each() if key in result]
+
+    def _each(self) -> Iterator[dict[str, Any]]:
+        """Yield each task's result, and for a task with a loop that of each round."""
+        for result in self.results:
+            yield from result["result"].get("results") or [result["result"]]
 
     def values_of(self, action: str) -> list[dict[str, Any]]:
         """Return the results of every task with this action, in order."""

@@ -70,7 +70,7 @@ class Shop:
         """Return everything in the namespace that people or this collection make, by ``Kind/name``, as it is stored."""
         cluster = self.access.operator()
         return {
-            f"{kind}/{item['metadata']['name']}": item
+            f"{kind}/{item['metadata']['name']}": {"kind": kind, **item}
             for kind in KINDS_IN_USE
             for item in cluster.list(kind, self.namespace)
             if item["metadata"]["name"] not in _EVERYWHERE
