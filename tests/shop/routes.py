@@ -1,0 +1,98 @@
+"""Other people's routes: a cluster in which the application's own is one of many, so that changes take effect late."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from typing import Any
+
+from tests.contract.cluster_access import Access
+
+Object = dict[str, Any]
+
+ROUTES = 200
+RULES = 8
+SECONDS_BETWEEN_CHANGES = 1.0
+SECONDS_TO_VANISH = 120.0
+
+
+class OtherRoutes:
+    """200 routes of 8 rules in a namespace of their own, one of them changed every second by somebody else."""
+
+    def __init__(self, backend: str, access: Access) -> None:
+        self._operator = access.operator()
+        self._namespace = f"others-{secrets.token_hex(3)}"
+        self._make, self._kind = {
+            "gateway_api": (_http_route, "HTTPRoute"),
+            "ingress_nginx": (_ingress, "Ingress"),
+        }[backend]
+        self._ended = threading.Event()
+        self._changes = threading.Thread(target=self._keep_changing, daemon=True)
+
+    def __enter__(self) -> OtherRoutes:
+        self._operator.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._namespace}})
+        self._operator.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "other", "namespace": self._namespace},
+                "spec": {"selector": {"app": "other"}, "ports": [{"name": "http", "port": 8080}]},
+            }
+        )
+        for number in range(ROUTES):
+            self._operator.create(self._make(self._namespace, number))
+        self._changes.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._ended.set()
+        if self._changes.is_alive():
+            self._changes.join()
+        self._operator.delete("Namespace", self._namespace)
+        deadline = time.monotonic() + SECONDS_TO_VANISH
+        while self._operator.get("Namespace", self._namespace):
+            assert time.monotonic() < deadline, f"namespace {self._namespace} is still there"
+            time.sleep(0.5)
+
+    def _keep_changing(self) -> None:
+        change = 0
+        while not self._ended.wait(SECONDS_BETWEEN_CHANGES):
+            change += 1
+            note = {"metadata": {"annotations": {"example.com/change": str(change)}}}
+            self._operator.edit(self._kind, f"other-{change % ROUTES}", self._namespace, note)
+
+
+def _http_route(namespace: str, number: int) -> Object:
+    gateway = os.environ.get("CANARY_TEST_GATEWAY", "projectcontour/contour").partition("/")
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": f"other-{number}", "namespace": namespace},
+        "spec": {
+            "parentRefs": [{"namespace": gateway[0], "name": gateway[2]}],
+            "hostnames": [f"other-{number}.example.com"],
+            "rules": [
+                {
+                    "matches": [{"path": {"type": "PathPrefix", "value": f"/{rule}"}}],
+                    "backendRefs": [{"name": "other", "port": 8080}],
+                }
+                for rule in range(RULES)
+            ],
+        },
+    }
+
+
+def _ingress(namespace: str, number: int) -> Object:
+    backend = {"service": {"name": "other", "port": {"number": 8080}}}
+    paths = [{"path": f"/{rule}", "pathType": "Prefix", "backend": backend} for rule in range(RULES)]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": f"other-{number}", "namespace": namespace},
+        "spec": {
+            "ingressClassName": os.environ.get("CANARY_TEST_INGRESS_CLASS", "nginx"),
+            "rules": [{"host": f"other-{number}.example.com", "http": {"paths": paths}}],
+        },
+    }
