@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import copy
+import json
 
+from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER
 from ansible_collections.gradual.canary.plugins.module_utils._errors import ForeignOwner, InvalidInput
 from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
     MANAGED_BY,
@@ -57,3 +59,32 @@ def keep_selector(deployment: Object, live: Object) -> None:
             "have, and a selector cannot be changed; deploy another version beside it"
         )
     labels.update(selector["matchLabels"])
+
+
+def keep_containers(deployment: Object, live: Object) -> None:
+    """Give the one container the name it has; two of different names would run side by side.
+
+    Applying removes only what we alone own, so a container that another field manager made stays.
+    """
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    foreign = _foreign_containers(live) - {container["name"] for container in containers}
+    if not foreign:
+        return
+    if len(foreign) > 1 or len(containers) > 1:
+        raise InvalidInput(
+            f"{words(live)} was made by another tool with the containers {', '.join(sorted(foreign))}, which would "
+            "stay beside those you give. Use the same names in the manifests, or deploy another version"
+        )
+    containers[0]["name"] = foreign.pop()
+
+
+def _foreign_containers(live: Object) -> set[str]:
+    """Return the containers that another than our own server-side apply owns."""
+    names: set[str] = set()
+    for entry in live["metadata"].get("managedFields") or ():
+        if (entry.get("manager"), entry.get("operation")) != (FIELD_MANAGER, "Apply"):
+            fields = entry.get("fieldsV1") or {}
+            for step in ("f:spec", "f:template", "f:spec", "f:containers"):
+                fields = fields.get(step) or {}
+            names.update(json.loads(key[2:])["name"] for key in fields if key.startswith("k:"))
+    return names

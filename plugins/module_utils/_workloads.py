@@ -10,7 +10,11 @@ import dataclasses
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils import _replicas as replica_rules
-from ansible_collections.gradual.canary.plugins.module_utils._adoption import keep_selector, require_ours
+from ansible_collections.gradual.canary.plugins.module_utils._adoption import (
+    keep_containers,
+    keep_selector,
+    require_ours,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
@@ -160,6 +164,7 @@ class Workloads:
         else:
             number = replica_rules.applied_number(live, autoscaler)
             keep_selector(deployment, live)
+            keep_containers(deployment, live)
             _keep_record(deployment, live)
         deployment["spec"].pop("replicas", None)
         if number is not None:

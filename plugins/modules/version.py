@@ -79,8 +79,10 @@ options:
   adopt:
     description:
       - Whether to take over a Deployment and a Service of the version's name that something else made.
-      - Takes fields from their former field managers. The selector of the Deployment stays, as it cannot be changed;
-        its pods are replaced before the Service selects the new ones.
+      - Takes the fields you give from their former field managers. Those you do not give stay as they are, so does the
+        selector of the Deployment, which cannot be changed, and the name of its one container.
+      - Give probes of the kind it has.
+      - The pods are replaced, and ready, before the Service selects the new ones.
     type: bool
     default: false
   wait:

@@ -324,21 +324,55 @@ def test_a_version_of_another_application_is_not_even_adopted(shop: Shop) -> Non
     assert "version v1-a of web" in result["msg"]
 
 
-def test_an_adopted_version_serves_all_the_time_and_is_ours_afterwards(shop: Shop) -> None:
+READYZ = {"readiness": {"path": "/readyz", "port": "web", "period": 1}}  # as in the manifests
+
+
+def foreign_version() -> tuple[Object, Object]:
+    """Return a Deployment and a Service that somebody made by hand, under the name of our v1."""
     deployment, service = manifests()[1], {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web-v1"}}
     deployment["metadata"]["name"] = "web-v1"
     del deployment["spec"]["template"]["spec"]["containers"][0]["envFrom"]
     service["spec"] = {"selector": {"team": "checkout"}, "ports": [{"name": "web", "port": 80, "targetPort": 8080}]}
-    shop.create(deployment)
-    shop.create(service)
+    return deployment, service
+
+
+def test_an_adopted_version_is_ours_afterwards_with_the_one_container_it_had(shop: Shop) -> None:
+    for item in foreign_version():
+        shop.create(item)
     shop.until(lambda: bool(shop.endpoints("web-v1")), "the foreign version is ready")
-    result = shop.deploy("v1", adopt=True)
+    given = {"port_name": "web", "service_port": 80, "probes": READYZ}
+    predicted = shop.deploy("v1", adopt=True, check_mode=True, **given)
+    result = shop.deploy("v1", adopt=True, **given)
     assert not result.get("failed"), result["msg"]
+    assert writes(predicted) == writes(result)
+    containers = shop.get("Deployment", "web-v1")["spec"]["template"]["spec"]["containers"]
+    assert [container["name"] for container in containers] == ["server"]
     assert shop.get("Service", "web-v1")["spec"]["selector"]["app.kubernetes.io/version"] == "v1"
     assert len(shop.endpoints("web-v1")) == 1
-    again = shop.deploy("v1")
+    again = shop.deploy("v1", **given)
     assert not again.get("failed"), again["msg"]
     assert again["writes"] == []
+
+
+def test_an_adopted_version_that_cannot_get_ready_leaves_the_service_to_the_old_pods(shop: Shop) -> None:
+    for item in foreign_version():
+        shop.create(item)
+    shop.until(lambda: bool(shop.endpoints("web-v1")), "the foreign version is ready")
+    serving = shop.endpoints("web-v1")
+    broken = {"image": IMAGE.format(version="broken"), "port_name": "web", "probes": READYZ}
+    failure(shop.deploy("v1", adopt=True, timeout=60, **broken), "not_ready")
+    assert shop.endpoints("web-v1") == serving
+    assert shop.get("Service", "web-v1")["spec"]["selector"] == {"team": "checkout"}
+
+
+def test_containers_that_adopting_would_leave_beside_ours_are_refused(shop: Shop) -> None:
+    deployment, _service = foreign_version()
+    deployment["spec"]["template"]["spec"]["containers"].append({"name": "side", "image": IMAGE.format(version="v1")})
+    shop.create(deployment)
+    result = shop.deploy("v1", adopt=True)
+    failure(result, "invalid_input")
+    assert "server, side" in result["msg"]
+    assert result["writes"] == []
 
 
 def test_manifests_keep_what_is_theirs_and_get_our_names(shop: Shop) -> None:
