@@ -169,7 +169,7 @@ def test_any_state_is_reached_by_its_patch_and_leaves_the_rest_alone(
     split_rule = rule(*(refs if canary_first else reversed(refs)), name="split", timeouts={"request": "5s"})
     around = [rule(ref(f"other-{n}"), path=f"/{n}") for n in range(others)]
     old = SplitRule.find(route(*around, split_rule, *around), TARGET)
-    first = after(old, old.sharing(None, [Match("header", "X-Old", "exact", "1")]))
+    first = after(old, old.sharing(None, [Match("header", f"X-Old-{n}", "exact", "1") for n in range(2)]))
     new = after(first, first.sharing(Weight(points), matches))
     assert (new.split.weight.points, new.split.matches) == (points, tuple(matches))
     assert [one for one in new.route["spec"]["rules"] if "canary-match" not in one.get("name", "")] == [
