@@ -128,14 +128,19 @@ class Cluster:
         seconds: float,
         labels: dict[str, str] | None = None,
         fields: str | None = None,
+        since: Object | None = None,
     ) -> list[Object] | None:
         """Watch objects until `done` says so; return them, or None after `seconds`.
 
-        One list and one watch; a watch that the server ends is taken up again from a new list.
+        One list and one watch; a watch that the server ends is taken up again from a new list. Where only one object is
+        meant, `since` is that object as it was just read or written, and spares the first list.
         """
         deadline = time.monotonic() + seconds
         while True:
-            items, version = self._list(KINDS[kind], namespace, labels, fields)
+            if since is not None:
+                items, version, since = [since], str(since["metadata"]["resourceVersion"]), None
+            else:
+                items, version = self._list(KINDS[kind], namespace, labels, fields)
             known = {item["metadata"]["name"]: item for item in items}
             if done(list(known.values())):
                 return list(known.values())

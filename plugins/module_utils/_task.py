@@ -14,10 +14,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
-from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference, without_secrets
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Error
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Rehearsal
+
+if t.TYPE_CHECKING:
+    from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 
 Values = dict[str, t.Any]
 SECRET_FIELDS = ("token", "password", "client-key-data", "client-certificate-data", "id-token", "refresh-token")
@@ -63,6 +65,10 @@ class Task:
     @property
     def cluster(self) -> Cluster:
         if self._cluster is None:
+            # Not at the top: verify, plan and approval need no client, whose import takes longer than all they do.
+            # What needs it has imported it before, in the controller's process and not in each task's.
+            from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+
             self._cluster = Cluster.connect(self.params, check_mode=self.check_mode, rehearsal=self.rehearsal)
         return self._cluster
 

@@ -58,18 +58,26 @@ class GatewayApi(Backend):
         "rule": {"type": "str"},
     }
 
+    _latest: Object | None = None
+    """The route as it was last read or written."""
+
+    _observed: Object | None = None
+    """The route as it was observed, until a change or a preflight follows."""
+
     @property
     def route_namespace(self) -> str:
         return str(self.options.get("route_namespace") or self.target.namespace)
 
     @property
     def capabilities(self) -> Capabilities:
-        return self._capabilities(self._read())
+        return self._capabilities(self._latest or self._read())
 
     def observe(self) -> Split:
-        return self._find(self._read()).split
+        self._observed = self._read()
+        return self._find(self._observed).split
 
     def preflight(self) -> tuple[Finding, ...]:
+        self._observed = None
         try:
             route = self._read()
         except TargetNotFound as error:
@@ -154,6 +162,7 @@ class GatewayApi(Backend):
             accepted,
             seconds=seconds,
             fields=f"metadata.name={self._route_name()}",
+            since=self._latest,
         )
         passed = time.monotonic() - started
         if routes is not None:
@@ -185,14 +194,19 @@ class GatewayApi(Backend):
                 f"there is no HTTPRoute {self._route_name()!r} in namespace {self.route_namespace} on "
                 f"{self.cluster.server}; backend.route and backend.route_namespace say which one serves the application"
             )
+        self._latest = route
         return route
 
     def _find(self, route: Object) -> SplitRule:
         return SplitRule.find(route, self.target, self.options.get("rule"))
 
     def _reach(self, plan: t.Callable[[SplitRule], State]) -> Change:
-        """Bring the route to the planned state: one read, one patch; both again while only other parts changed."""
-        first = rule = self._find(self._read())
+        """Bring the route to the planned state: one read, one patch; both again while only other parts changed.
+
+        Who has just observed the route decided by that, so the change starts from there: the patch tests that it is so.
+        """
+        first = rule = self._find(self._observed or self._read())
+        self._observed = None
         before = first.split
         for attempt in range(1, _ATTEMPTS + 1):
             wanted = plan(rule)
@@ -200,7 +214,8 @@ class GatewayApi(Backend):
             if not operations:
                 return self._change(before, first.route, rule)
             try:
-                return self._change(before, first.route, self._find(self.cluster.patch(rule.route, operations)))
+                self._latest = self.cluster.patch(rule.route, operations)
+                return self._change(before, first.route, self._find(self._latest))
             except Conflict as conflict:
                 rule = self._find(self._read())
                 if rule.state == wanted:
