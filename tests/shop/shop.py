@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ KINDS_IN_USE = (
     *("ConfigMap", "Secret", "Service", "Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"),
     *("Ingress", "NetworkPolicy", "HTTPRoute", "ReferenceGrant"),
 )
+SETTLING_SECONDS = 30.0
 _EVERYWHERE = ("kube-root-ca.crt",)
 
 
@@ -75,6 +77,16 @@ class Shop:
             for item in cluster.list(kind, self.namespace)
             if item["metadata"]["name"] not in _EVERYWHERE
         }
+
+    def settled_objects(self) -> dict[str, Object]:
+        """Return `objects` once the controllers have stopped writing to them: the same in three looks in a row."""
+        deadline = time.monotonic() + SETTLING_SECONDS
+        looks = [self.objects()]
+        while len(looks) < 3:
+            time.sleep(0.3)
+            looks = [*looks, look] if (look := self.objects()) == looks[-1] else [look]
+            assert time.monotonic() < deadline, "the controllers keep writing to the shop's objects"
+        return looks[-1]
 
     def close(self) -> None:
         """Remove the namespace with everything in it."""
