@@ -70,7 +70,7 @@ def at_a_terminal(operator: Operator, start: Start, *answers: str) -> Run:
         for answer in answers:
             child.expect_exact(b"[y, n or a reason]")
             seen += child.before + child.after
-            _until(lambda: not termios.tcgetattr(child.fd)[_LOCAL_FLAGS] & termios.ICANON)
+            _until(lambda: not termios.tcgetattr(child.child_fd)[_LOCAL_FLAGS] & termios.ICANON)
             child.send(f"{answer}\r")
         child.expect(pexpect.EOF)
         seen += child.before

@@ -155,9 +155,7 @@ def waiting(open_shop_for_module: OpenShop) -> Shop:
 def release(shop: Shop, way: Way, **variables: Any) -> Run:
     timeout = variables.pop("ask_timeout", 60)
     stages = [{**ASKING[0], "approve": {"prompt": "Half of all users. Go on?", "timeout": timeout}}, ASKING[1]]
-    start = shop.operator.prepare(
-        "gradual.canary.release", canary_version="v2", canary_stages=stages, **variables
-    )
+    start = shop.operator.prepare("gradual.canary.release", canary_version="v2", canary_stages=stages, **variables)
     return way(shop.operator, start)
 
 

@@ -1,0 +1,271 @@
+"""Each verb runs inside the controller when the connection is local, and as a module otherwise: with equal results."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import OpenShop
+from tests.shop.operators import Run
+from tests.shop.shop import Shop
+
+Task = dict[str, Any]
+
+CONNECTIONS = Path(__file__).parent / "connection"
+TARGET = {"namespace": "{{ canary_namespace }}", "app": "web"}
+ROUTED = {**TARGET, "backend": "{{ canary_backend }}"}
+V2 = {**ROUTED, "version": "v2"}
+IMAGE = {
+    "image": "{{ canary_workload.image }}",
+    "image_pull_policy": "{{ canary_workload.image_pull_policy }}",
+    "port": 8080,
+    "probes": {"readiness": {"path": "/readyz", "period": 1}},
+    "termination_grace_period": 1,
+}
+SAMPLED = {
+    "url": "{{ canary_client.url }}",
+    "address": "{{ canary_client.address }}",
+    "identify": {"header": "X-Version"},
+    "rate": 0,
+    "profile": "quick",
+    "stable": "v1",
+    "canary": "v2",
+}
+APPROVAL = {"app": "web", "version": "v2", "stage": "50"}
+
+# What each verb does in the life of a release, good and bad.
+LIFE: list[Task] = [
+    {"gradual.canary.version_info": TARGET},
+    {"gradual.canary.traffic_info": {**V2, "preflight": True}},
+    {"gradual.canary.version": {**TARGET, "version": "v2", "replaces": "v1", "replicas": 1, **IMAGE}},
+    {"gradual.canary.version": {**TARGET, "version": "v2", "replaces": "v1", "replicas": 1, **IMAGE}},
+    {"gradual.canary.traffic_info": {**V2, "preflight": True}},
+    {"gradual.canary.traffic": {**V2, "weight": 30}},
+    {"gradual.canary.traffic": {**V2, "weight": 30}},
+    {"gradual.canary.traffic": {**V2, "weight": "50", "expect": 10}},
+    {"gradual.canary.traffic": {**V2, "state": "detached"}},
+    {"gradual.canary.version": {**V2, "state": "absent"}},
+    {"gradual.canary.verify": {**SAMPLED, "weight": 30}},
+    {"gradual.canary.verify": {**SAMPLED, "weight": 90}},
+    {"gradual.canary.traffic": {**V2, "weight": 0, "matches": []}},
+    {"gradual.canary.traffic": {**V2, "state": "detached"}},
+    {"gradual.canary.version": {**V2, "state": "scaled_down"}},
+    {"gradual.canary.version_info": TARGET},
+    {"gradual.canary.version": {**V2, "state": "absent"}},
+    {"gradual.canary.traffic_info": ROUTED},
+]
+
+# What can be asked of a fresh shop without one task resting on another's change.
+LOOKS: list[Task] = [
+    {"gradual.canary.version_info": TARGET},
+    {"gradual.canary.traffic_info": {**V2, "preflight": True}},
+    {"gradual.canary.version": {**TARGET, "version": "v4", "replicas": 1, **IMAGE}},
+    {"gradual.canary.version": {**TARGET, "version": "v1", "replicas": 3}},
+    {"gradual.canary.traffic": {**V2, "weight": 10, "preflight": False}},
+    {"gradual.canary.verify": {**SAMPLED, "canary": "v1", "weight": 100}},
+    {"gradual.canary.plan": {"version": "v2", "stages": [1, {"weight": 100, "bake": "5m"}]}},
+    {"gradual.canary.approval": APPROVAL},
+    {"gradual.canary.approval": {**APPROVAL, "approved": ["web/v2/50"]}},
+]
+
+BAD: list[Task] = [
+    {"gradual.canary.traffic": {**V2, "wieght": 10}},
+    {"gradual.canary.traffic": {"weight": 10}},
+    {"gradual.canary.traffic": {**V2, "weight": 101}},
+    {"gradual.canary.traffic": {**V2, "weight": "0.001"}},
+    {"gradual.canary.traffic": {**V2, "state": "promoted", "weight": 10}},
+    {"gradual.canary.traffic": {**V2, "state": "restored"}},
+    {"gradual.canary.traffic": {**V2, "state": "somewhere"}},
+    {"gradual.canary.traffic": {**V2, "timeout": "soon"}},
+    {"gradual.canary.traffic": {**V2, "backend": {"type": "carrier_pigeon"}}},
+    {"gradual.canary.traffic": {**V2, "backend": {"type": "gateway_api", "route": "gone"}, "weight": 10}},
+    {"gradual.canary.traffic": {**V2, "weight": 10, "matches": [{"header": "A", "cookie": "B"}]}},
+    {"gradual.canary.traffic_info": {**ROUTED, "preflight": True}},
+    {"gradual.canary.version": {**TARGET, "version": "v9"}},
+    {"gradual.canary.version": {**TARGET, "version": "v2", "state": "absent"}},
+    {"gradual.canary.version": {**TARGET, "version": "v2", "port": 80}},
+    {"gradual.canary.version_info": {"app": "web"}},
+    {"gradual.canary.version_info": {**TARGET, "context": "nowhere"}},
+    {"gradual.canary.version_info": {**TARGET, "host": "https://127.0.0.1:1", "api_key": "k", "api_timeout": 1}},
+    {"gradual.canary.verify": {**SAMPLED, "weight": 10, "identify": {}}},
+    {"gradual.canary.verify": {**SAMPLED, "weight": 10, "profile": "fast"}},
+    {"gradual.canary.verify": {**SAMPLED, "weight": 10, "rate": "many"}},
+    {"gradual.canary.plan": {"version": "v2", "stages": [50, 10]}},
+    {"gradual.canary.plan": {"version": "v2"}},
+    {"gradual.canary.approval": {"app": "web"}},
+    {"gradual.canary.approval": APPROVAL},
+]
+
+
+def book(tasks: list[Task], *, connection: str = "local", **keywords: Any) -> str:
+    """Return a playbook of these tasks, none of which stops it."""
+    common = {"ignore_errors": True, **keywords}
+    play = {
+        "name": "Verbs",
+        "hosts": "all",
+        "connection": connection,
+        "gather_facts": False,
+        "module_defaults": {"group/gradual.canary.cluster": "{{ canary_cluster }}"},
+        "vars": {"canary_version": "v2", "ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "tasks": [{"name": f"Task {number}", **task, **common} for number, task in enumerate(tasks, start=1)],
+    }
+    return yaml.safe_dump([play], sort_keys=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How a verb is reached. checks: whether Ansible allows check mode with it."""
+
+    connection: str = "local"
+    keywords: dict[str, Any] = dataclasses.field(default_factory=dict)
+    checks: bool = True
+
+    def run(self, shop: Shop, tasks: list[Task], *arguments: str, **variables: Any) -> Run:
+        path = shop.operator.home / "verbs.yml"
+        path.write_text(book(tasks, connection=self.connection, **self.keywords))
+        return shop.operator.run(str(path), *arguments, **variables)
+
+
+IN_PROCESS = Way()
+AS_MODULE = {
+    "over another connection": Way("elsewhere"),
+    "with become": Way(keywords={"become": True, "become_method": "ansible.builtin.su"}),
+    "with async": Way(keywords={"async": 120, "poll": 1}, checks=False),
+}
+# What Ansible itself adds to one way only, and what differs from run to run.
+OF_ANSIBLE = (
+    *("_ansible_no_log", "_ansible_parsed", "_ansible_delegated_vars", "ansible_facts", "ansible_job_id", "finished"),
+    *("started", "results_file", "stdout", "stdout_lines", "stderr", "stderr_lines", "invocation", "exception"),
+    *("module_stdout", "module_stderr", "deprecations"),
+)
+OF_THE_MOMENT = (
+    *("seconds", "requests", "created", "evidence", "dependence", "gates", "versions", "duration_s"),
+    *("waited", "resourceVersion", "uid", "generation", "creationTimestamp"),
+)
+
+
+def results(run: Run, shop: Shop) -> list[dict[str, Any]]:
+    """Return each task's result as both ways should give it, in any namespace and at any time."""
+    found = []
+    for result in run.results:
+        text = json.dumps(_lasting(result["result"]), sort_keys=True).replace(shop.namespace, "NAMESPACE")
+        found.append(json.loads(re.sub(r"\d+(\.\d+)? s\b", "N s", text)))
+    return found
+
+
+def _lasting(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_lasting(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _lasting(item) for key, item in value.items() if key not in OF_ANSIBLE}
+    if "verdict" in kept:  # the sentence tells counts, which chance decides
+        kept["msg"] = kept.get("verdict")
+    if "before_header" in kept:  # the texts hold times and counters of the objects; the header is the change in words
+        kept = {"header": kept["before_header"]}
+    return {
+        key: sorted(item)
+        if key in OF_THE_MOMENT and isinstance(item, dict)
+        else "any"
+        if key in OF_THE_MOMENT
+        else item
+        for key, item in kept.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def fresh(open_shop_for_module: OpenShop) -> Shop:
+    """A shop that no test of this file changes."""
+    shop = open_shop_for_module("gateway_api")
+    reach(shop)
+    return shop
+
+
+def reach(shop: Shop) -> None:
+    shop.operator.environment["ANSIBLE_CONNECTION_PLUGINS"] = str(CONNECTIONS)
+
+
+def compare(one: list[dict[str, Any]], other: list[dict[str, Any]], tasks: list[Task]) -> None:
+    assert len(one) == len(other) == len(tasks)
+    for number, (task, left, right) in enumerate(zip(tasks, one, other, strict=True), start=1):
+        assert right == left, f"task {number}: {task}"
+
+
+@pytest.mark.parametrize("way", AS_MODULE)
+def test_a_whole_life_gives_the_same_results_both_ways(open_shop: OpenShop, way: str) -> None:
+    here, there = open_shop("gateway_api"), open_shop("gateway_api")
+    for shop in (here, there):
+        reach(shop)
+    inside, outside = IN_PROCESS.run(here, LIFE, "--diff"), AS_MODULE[way].run(there, LIFE, "--diff")
+    assert inside.code == outside.code == 0, outside.output
+    compare(results(inside, here), results(outside, there), LIFE)
+    assert [result["result"].get("failed", False) for result in inside.results].count(True) == 5, "see LIFE"
+    assert [(write["verb"]) for write in inside.writes] == [(write["verb"]) for write in outside.writes]
+
+
+@pytest.mark.parametrize("way", [name for name, way in AS_MODULE.items() if way.checks])
+def test_check_mode_gives_the_same_results_both_ways(fresh: Shop, way: str) -> None:
+    before = fresh.settled_objects()
+    arguments = ("--check", "--diff")
+    inside, outside = IN_PROCESS.run(fresh, LOOKS, *arguments), AS_MODULE[way].run(fresh, LOOKS, *arguments)
+    compare(results(inside, fresh), results(outside, fresh), LOOKS)
+    assert len(inside.writes) == len(outside.writes) >= 3
+    assert fresh.objects() == before
+
+
+@pytest.mark.parametrize("way", AS_MODULE)
+def test_bad_arguments_and_failures_are_told_in_the_same_words_both_ways(fresh: Shop, way: str) -> None:
+    inside, outside = IN_PROCESS.run(fresh, BAD), AS_MODULE[way].run(fresh, BAD)
+    compare(results(inside, fresh), results(outside, fresh), BAD)
+    assert all(result["result"].get("failed") for result in inside.results)
+    assert "Traceback" not in inside.output + outside.output
+
+
+@pytest.mark.parametrize("way", ["inside the controller", *AS_MODULE])
+def test_secrets_in_options_are_never_shown(fresh: Shop, way: str) -> None:
+    secrets = [f"s3cret-{part}-{'x' * 12}" for part in ("token", "password", "inline", "proxy")]
+    token, password, inline, proxy = secrets
+    server = "https://127.0.0.1:1"
+    kubeconfig = {
+        "current-context": "one",
+        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+        "clusters": [{"name": "one", "cluster": {"server": server}}],
+        "users": [{"name": "one", "user": {"token": inline}}],
+    }
+    common = {**TARGET, "api_timeout": 1}
+    tasks: list[Task] = [
+        {"gradual.canary.version_info": {**common, "host": server, "api_key": token}},
+        {"gradual.canary.version_info": {**common, "host": server, "username": "me", "password": password}},
+        {"gradual.canary.version_info": {**common, "kubeconfig": kubeconfig}},
+        {
+            "gradual.canary.version_info": {
+                **common,
+                "host": server,
+                "api_key": token,
+                "proxy": "http://127.0.0.1:2",
+                "proxy_headers": {"proxy_basic_auth": f"me:{proxy}"},
+            }
+        },
+        {"gradual.canary.version_info": {**common, "host": server, "api_key": token, "api_timeout": "late"}},
+        {"gradual.canary.version_info": {**common, "host": server, "api_key": token, "unknown": token}},
+    ]
+    run = {"inside the controller": IN_PROCESS, **AS_MODULE}[way].run(fresh, tasks, "-vvvv")
+    assert len(run.results) == len(tasks), run.output
+    assert all(result["result"].get("failed") for result in run.results)
+    told = run.output + json.dumps(run.results)
+    shown = [line for line in told.splitlines() if any(secret in line for secret in secrets)]
+    assert not shown, shown[:3]
+
+
+def test_no_log_hides_the_whole_result_both_ways(fresh: Shop) -> None:
+    tasks: list[Task] = [{"gradual.canary.version_info": TARGET, "no_log": True}]
+    for way in (IN_PROCESS, AS_MODULE["over another connection"]):
+        run = way.run(fresh, tasks, "-vvvv")
+        assert run.code == 0, run.output
+        assert "web has 1 version" not in run.output
