@@ -8,7 +8,6 @@ One test at a time: each needs the machine's whole attention. What was counted i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,7 +55,7 @@ def installed(access: Access, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(installed: Path, tmp_path: Path) -> Iterator[Path]:
+def home(installed: Path, tmp_path: Path) -> Path:
     """An operator's directory of their own for one test, with the installed collection in it."""
     (tmp_path / "collections").symlink_to(installed / "collections")
-    yield tmp_path
+    return tmp_path

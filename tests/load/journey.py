@@ -28,7 +28,7 @@ class Journey:
     """A shop whose every request is counted while things happen to it.
 
     variant: what is different about the cluster, for the report. environment: variables of all versions' pods.
-    client, changes: what differs from the example inventory, as in Shop. long: four-second requests in flight at any time.
+    client, changes: what differs from the example inventory, as in Shop. long: four-second requests in flight.
     """
 
     def __init__(

@@ -40,4 +40,6 @@ class Report:
             return []
         table = [HEADINGS, *(row.cells() for row in self._rows)]
         widths = [max(len(line[column]) for line in table) for column in range(len(HEADINGS))]
-        return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+        return [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
+        ]

@@ -1,0 +1,158 @@
+"""verify on real gateways: a right split is proven, each wrong one is refused and named."""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.gradual.canary.plugins.module_utils._task import Task
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
+from ansible_collections.gradual.canary.plugins.modules import verify
+from tests.contract.systems.base import TrafficSystem
+
+Answers = collections.Counter[str]
+COUNT = 200
+
+# What 200 answers look like at a weight: five standard deviations and more, so that only a wrong split is outside.
+LOOKS_LIKE = {0: (0, 0), 10: (1, 45), 30: (25, 95), 50: (60, 140), 90: (155, 199), 100: (COUNT, COUNT)}
+
+
+def verified(system: TrafficSystem, **claim: Any) -> dict[str, Any]:
+    """Run the verb with a client of this route; a wrong split is one at once unless the claim has a settle_timeout."""
+    arguments = {
+        "url": f"http://{system.hostname}/",
+        "address": system.address,
+        "identify": {"header": "X-Version"},
+        "rate": 400,
+        "stable": "v1",
+        "canary": "v2",
+        "settle_timeout": 0,
+        **claim,
+    }
+    validation = ArgumentSpecValidator(**verify.ARGUMENTS.keywords()).validate(arguments)
+    assert not validation.error_messages, validation.error_messages
+    return dict(Task(validation.validated_parameters).perform(verify.run))
+
+
+def split(system: TrafficSystem, percent: int) -> None:
+    """Give v2 a weight, and wait until plain requests look like it."""
+    system.use().set()
+    system.use().set(weight=Weight.percent(percent))
+    low, high = LOOKS_LIKE[percent]
+    system.ask_until(lambda answers: low <= answers["v2"] <= high and set(answers) <= {"v1", "v2"}, count=COUNT)
+
+
+@pytest.mark.parametrize("percent", [0, 10, 50, 100])
+def test_a_right_split_is_proven(traffic_system: TrafficSystem, percent: int) -> None:
+    split(traffic_system, percent)
+    proof = verified(traffic_system, weight=str(percent))
+    assert (proof["verdict"], proof["reason"], proof["diagnosis"]) == ("pass", "equivalence_proven", None), proof["msg"]
+    assert not proof["failed"]
+    assert proof["recommendation"] == "advance"
+    assert proof["requests"]["errors"] == 0
+    assert proof["msg"].startswith(f"{percent} % proven: ")
+
+
+def test_a_change_on_its_way_is_waited_for(traffic_system: TrafficSystem) -> None:
+    split(traffic_system, 0)
+    traffic_system.use().set(weight=Weight.percent(50))
+    proof = verified(traffic_system, weight="50", previous="0", settle_timeout=30)
+    assert proof["verdict"] == "pass", proof["msg"]
+
+
+@pytest.mark.parametrize(
+    ("actual", "claim", "diagnosis", "words"),
+    [
+        pytest.param(
+            0, {"weight": "10"}, "absent:v2", "v2 does not answer at all: the route is not applied", id="none"
+        ),
+        pytest.param(
+            *(100, {"weight": "50"}, "absent:v1", "v1 does not answer at all: the route is not applied"), id="all"
+        ),
+        pytest.param(90, {"weight": "10"}, "swapped", "the weights are swapped", id="swapped"),
+        pytest.param(
+            *(10, {"weight": "50", "previous": "10"}, "previous_weights", "the previous weights are still active"),
+            id="previous weights",
+        ),
+        pytest.param(
+            *(50, {"weight": "90", "previous": "50"}, "previous_weights", "the previous weights are still active"),
+            id="previous weights of a half",
+        ),
+        pytest.param(30, {"weight": "10"}, "other", "the share is another one", id="another share"),
+    ],
+)
+def test_a_wrong_split_is_refused_and_named(
+    traffic_system: TrafficSystem, actual: int, claim: dict[str, str], diagnosis: str, words: str
+) -> None:
+    split(traffic_system, actual)
+    proof = verified(traffic_system, **claim)
+    assert (proof["verdict"], proof["reason"], proof["diagnosis"]) == ("fail", "split_wrong", diagnosis), proof["msg"]
+    assert proof["failed"]
+    assert proof["recommendation"] == "rollback"
+    assert proof["msg"].startswith(f"{claim['weight']} % is not what clients get, {words}: ")
+
+
+def test_a_route_that_is_not_applied_is_noticed_and_named_within_131_answers(traffic_system: TrafficSystem) -> None:
+    split(traffic_system, 0)
+    proof = verified(traffic_system, weight="10")
+    # 94 answers refute 10 %, and 37 more leave no doubt that the canary is absent and not rare.
+    assert (proof["diagnosis"], proof["versions"]["v1"]["count"]) == ("absent:v2", 131)
+
+
+@pytest.mark.parametrize(("claimed", "leaking"), [("0", "v2"), ("100", "v1")])
+def test_a_version_that_answers_without_weight_is_a_leak(
+    traffic_system: TrafficSystem, claimed: str, leaking: str
+) -> None:
+    split(traffic_system, 50)
+    proof = verified(traffic_system, weight=claimed)
+    assert (proof["verdict"], proof["reason"], proof["diagnosis"]) == ("fail", "leak", "leak"), proof["msg"]
+    assert f"{leaking} answers although it has no weight" in proof["msg"]
+
+
+def test_a_version_that_nobody_spoke_of_is_named(traffic_system: TrafficSystem) -> None:
+    split(traffic_system, 50)
+    proof = verified(traffic_system, weight="50", canary="v9")
+    assert (proof["verdict"], proof["diagnosis"]) == ("fail", "unknown:v2"), proof["msg"]
+    assert "version v2 answers, which is neither stable nor canary" in proof["msg"]
+    assert proof["versions"]["v2"]["target"] is None
+
+
+def test_match_routes_are_proven_beside_the_weight(traffic_system: TrafficSystem) -> None:
+    split(traffic_system, 10)
+    match = traffic_system.routed[0]
+    traffic_system.use().set(matches=[match.match])
+    traffic_system.ask_until(lambda answers: set(answers) == {"v2"}, match.fits)
+    proof = verified(traffic_system, weight="10", matches=[match.match.as_option()])
+    assert proof["verdict"] == "pass", proof["msg"]
+    assert [(each["match"], each["verdict"]) for each in proof["matches"]] == [(match.match.as_option(), "pass")]
+    assert proof["matches"][0]["versions"]["v2"]["share"] == 1
+
+
+def test_a_match_route_that_is_not_there_is_refused_and_named(traffic_system: TrafficSystem) -> None:
+    split(traffic_system, 10)
+    match = traffic_system.routed[0].match
+    proof = verified(traffic_system, weight="10", matches=[match.as_option()])
+    assert (proof["verdict"], proof["reason"], proof["diagnosis"]) == ("fail", "leak", "leak"), proof["msg"]
+    assert proof["msg"].startswith(f"requests with {match}: ")
+    assert "v1 answers although it has no weight" in proof["msg"]
+
+
+def test_a_right_match_route_does_not_hide_a_wrong_weight(
+    traffic_system: TrafficSystem,
+) -> None:
+    split(traffic_system, 50)
+    match = traffic_system.routed[0]
+    traffic_system.use().set(matches=[match.match])
+    traffic_system.ask_until(lambda answers: set(answers) == {"v2"}, match.fits)
+    proof = verified(traffic_system, weight="10", matches=[match.match.as_option()])
+    assert [each["verdict"] for each in proof["matches"]] == ["pass"]
+    assert (proof["verdict"], proof["diagnosis"]) == ("fail", "other"), proof["msg"]
+
+
+def test_answers_that_tell_no_version_prove_nothing(traffic_system: TrafficSystem) -> None:
+    proof = verified(traffic_system, weight="10", identify={"header": "X-Nobody-Sends-This"})
+    assert (proof["verdict"], proof["reason"]) == ("inconclusive", "unclassified"), proof["msg"]
+    assert proof["recommendation"] == "hold"
