@@ -114,7 +114,7 @@ _OPENING: list[dict[str, Any]] = [
                 "name": "Wait until clients get it",
                 "gradual.canary.verify": {"stable": "v1", "canary": "v1", "weight": 100, "settle_timeout": 60},
                 "module_defaults": {"gradual.canary.verify": "{{ canary_client }}"},
-                # The gateway answers with errors until it has the route and the pods, and verify soon has enough of them.
+                # The gateway answers with errors until it has the route and the pods; verify soon has enough of them.
                 "register": "opened",
                 "until": "opened is succeeded",
                 "retries": 60,
