@@ -1,0 +1,260 @@
+"""What an operator waits for, and what it costs the controller and the API: G1, G2, G3, G9, G10."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+
+from tests.bench import plays
+from tests.bench.measure import Finished, Series, in_turn
+from tests.bench.plays import Played, Site, Task
+from tests.bench.report import Row
+
+_MANY, _FEW = 11, 4
+_STAGES = ((10, 0), (50, 10), (100, 50))
+_CURLS = 100
+_SAMPLES_A_STAGE = 495
+
+
+def first_write(site: Site, rounds: int) -> list[Row]:
+    """G1: from the start of the process to the first PATCH at the API."""
+    one = [plays.move(10)]
+    shell = [{"name": "Write the weight", "ansible.builtin.shell": plays.naive_write(10, "{{ route }}")}]
+    runs: dict[str, list[Played]] = in_turn(
+        {
+            "empty": lambda: site.play([]),
+            "ours": lambda: site.play(one),
+            "module": lambda: site.play(one, modules=True),
+            "facts": lambda: site.play([{"name": "Gather facts", "ansible.builtin.setup": {}}, *one], modules=True),
+            "shell": lambda: site.play(shell),
+        },
+        rounds,
+    )
+    empty = _series(runs["empty"], lambda run: run.finished.wall)
+    ours, module, facts, shell_ = (
+        _series(runs[form], lambda run: run.to_first_write) for form in ("ours", "module", "facts", "shell")
+    )
+    above = ours.minus(empty)
+    return [
+        Row(
+            "G1",
+            "start of the process to first PATCH, s",
+            ours.show(2),
+            f"module: {module.show(2)}",
+            module.median / ours.median,
+        ),
+        Row("", "", "", f"gather_facts + module: {facts.show(2)}", facts.median / ours.median),
+        Row("", "", "", f"shell, curl in a play: {shell_.show(2)}", shell_.median / ours.median),
+        Row(
+            "G1",
+            "the same above an empty play, s",
+            above.show(2),
+            f"module: {module.minus(empty).show(2)}; an empty play takes {empty.show(2)}",
+            module.minus(empty).median / above.median,
+            "<= 0.20",
+            above.median <= 0.20,
+        ),
+    ]
+
+
+def stage(site: Site, rounds: int) -> list[Row]:
+    """G2: what one more stage costs, without the time in which verify sampled."""
+
+    def verbs(count: int) -> list[Task]:
+        return [
+            task
+            for number in range(count)
+            for weight in (40 + 20 * (number % 2),)
+            for task in (plays.move(weight), plays.prove(weight, profile="quick"))
+        ]
+
+    def roles(count: int) -> list[Task]:
+        weights = [0, *(40 + 20 * (number % 2) for number in range(count))]
+        return [plays.shift(weight, before) for before, weight in itertools.pairwise(weights)]
+
+    def naive(count: int) -> list[Task]:
+        return [task for number in range(count) for task in plays.naive_stage(40 + 20 * (number % 2), site.port, 0)]
+
+    runs: dict[str, list[Played]] = in_turn(
+        {
+            "verbs 1": lambda: site.play(verbs(1)),
+            "verbs n": lambda: site.play(verbs(_MANY)),
+            "role 1": lambda: site.play(roles(1)),
+            "role n": lambda: site.play(roles(_MANY)),
+            "module 1": lambda: site.play(verbs(1), modules=True),
+            "module n": lambda: site.play(verbs(_FEW), modules=True),
+            "shell 1": lambda: site.play(naive(1)),
+            "shell n": lambda: site.play(naive(_FEW)),
+        },
+        rounds,
+    )
+
+    def slope(form: str, stages: int) -> Series:
+        one, many = (_series(runs[f"{form} {size}"], lambda run: run.without_sampling) for size in ("1", "n"))
+        return many.minus(one).over((stages - 1) / 1000)
+
+    ours, role = slope("verbs", _MANY), slope("role", _MANY)
+    module, shell = slope("module", _FEW), slope("shell", _FEW)
+    return [
+        Row(
+            "G2",
+            "one more stage (set, wait, verify; sampling not counted), ms",
+            ours.show(0),
+            f"modules: {module.show(0)}",
+            module.median / ours.median,
+            "<= 50",
+            ours.median <= 50,
+        ),
+        Row("", "", "", f"shell: write, read, compare: {shell.show(0)}", shell.median / ours.median),
+        Row(
+            "G2",
+            "the same as the role `shift`, ms",
+            role.show(0),
+            f"shell: {shell.show(0)}",
+            shell.median / role.median,
+        ),
+    ]
+
+
+def release(site: Site, rounds: int) -> list[Row]:
+    """G3: three stages, everything answering at once, unlimited rate."""
+    verbs = [task for weight, _before in _STAGES for task in (plays.move(weight), plays.prove(weight))]
+    roles = [plays.shift(weight, before) for weight, before in _STAGES]
+    port = site.gateway.plain
+    naive = [task for weight, _before in _STAGES for task in plays.naive_stage(weight, port, _CURLS)]
+    route = f"http://127.0.0.1:{site.port}/apis/gateway.networking.k8s.io/v1/namespaces/bench/httproutes/web-0"
+    script = "\n".join(
+        f"{plays.naive_write(weight, route)}; curl -fsS {route} | grep -q '{weight * 100}'; "
+        + plays.naive_samples(port, _CURLS)
+        for weight, _before in _STAGES
+    )
+    played: dict[str, list[Played]] = {}
+
+    def keep(form: str, run: Callable[[], Played]) -> Callable[[], Finished]:
+        def measured() -> Finished:
+            played.setdefault(form, []).append(run())
+            return played[form][-1].finished
+
+        return measured
+
+    runs: dict[str, list[Finished]] = in_turn(
+        {
+            "empty": keep("empty", lambda: site.play([])),
+            "ours": keep("ours", lambda: site.play(verbs)),
+            "role": keep("role", lambda: site.play(roles)),
+            "play": keep("play", lambda: site.play(naive)),
+            "script": lambda: site.script(script),
+        },
+        rounds,
+    )
+    empty, ours, role, play, bash = (
+        Series(tuple(run.wall for run in runs[form])) for form in ("empty", "ours", "role", "play", "script")
+    )
+    samples = Series(tuple(float(run.samples) for run in played["ours"][1:]))
+    what = f"three stages 10-50-100 %, {samples.median / 3:.0f} samples a stage, s"
+    fast = ours.median <= 1.4
+    return [
+        Row(
+            "G3",
+            what,
+            ours.show(2),
+            f"play, {_CURLS} curls a stage: {play.show(2)}",
+            play.median / ours.median,
+            "<= 1.4",
+            fast,
+        ),
+        Row("", "", "", f"bash script, {_CURLS} curls a stage: {bash.show(2)}", bash.median / ours.median),
+        Row("G3", "the same as the role `shift`, s", role.show(2), f"play: {play.show(2)}", play.median / role.median),
+        Row(
+            "G3",
+            "samples a stage",
+            f"{samples.over(3).show(0)}",
+            f"{_CURLS}; an empty play takes {empty.show(2)} s of all of these",
+            target=f">= {_SAMPLES_A_STAGE}",
+            met=samples.median / 3 >= _SAMPLES_A_STAGE,
+        ),
+    ]
+
+
+def memory(site: Site, rounds: int) -> list[Row]:
+    """G9: greatest memory of the controller's processes, shared pages counted once."""
+    stages = [plays.move(10)]
+    wide = {"ANSIBLE_FORKS": "50"}
+    runs: dict[str, list[Played]] = in_turn(
+        {
+            "one": lambda: site.play(stages, weigh=True),
+            "hundred": lambda: site.play(stages, hosts=plays.TARGETS, weigh=True),
+            "module one": lambda: site.play(stages, modules=True, weigh=True),
+            "module hundred": lambda: site.play(stages, modules=True, hosts=plays.TARGETS, weigh=True),
+        },
+        rounds,
+    )
+    print("    modules at 50 forks", flush=True)
+    most = site.play(stages, modules=True, hosts=plays.TARGETS, settings=wide, weigh=True).finished.memory
+    one, hundred, module, modules = (
+        _series(runs[form], lambda run: run.finished.memory)
+        for form in ("one", "hundred", "module one", "module hundred")
+    )
+    return [
+        Row(
+            "G9",
+            "memory, 1 target, MiB",
+            one.show(0),
+            f"module: {module.show(0)}",
+            module.median / one.median,
+            "<= 90",
+            one.median <= 90,
+        ),
+        Row(
+            "G9",
+            "memory, 100 targets, 5 forks, MiB",
+            hundred.show(0),
+            f"modules: {modules.show(0)}; at 50 forks {most:.0f} (one run)",
+            modules.median / hundred.median,
+            "<= 150",
+            hundred.median <= 150,
+        ),
+    ]
+
+
+def requests(site: Site) -> list[Row]:
+    """G10: what one stage asks the API. An exact count, so once is enough."""
+    one, two = ([plays.shift(weight, before) for weight, before in _STAGES[:count]] for count in (1, 2))
+    counts = [Counter(map(_kind, site.play(tasks).requests)) for tasks in (one, two)]
+    stage = counts[1] - counts[0]
+    naive = Counter(map(_kind, site.play(plays.naive_stage(10, site.port, 0)).requests))
+    met = stage["read"] + stage["write"] <= 2 and stage["watch"] <= 1 and not stage["discovery"] and not stage["list"]
+    return [
+        Row(
+            "G10",
+            "API requests of a stage, counted at the API",
+            _words(stage),
+            f"curl: {_words(naive)}",
+            target="2, one watch, 0 discovery",
+            met=met,
+        )
+    ]
+
+
+def _kind(request: dict[str, object]) -> str:
+    if request["method"] != "GET":
+        return "write"
+    if "/namespaces/" not in str(request["path"]):
+        return "discovery"
+    query = request["query"]
+    if isinstance(query, dict) and query.get("watch"):
+        return "watch"
+    return "list" if str(request["path"]).endswith("/httproutes") else "read"
+
+
+def _words(counts: Counter[str]) -> str:
+    return ", ".join(
+        f"{counts[kind]} {kind}"
+        for kind in ("read", "write", "watch", "list", "discovery")
+        if counts[kind] or kind == "discovery"
+    )
+
+
+def _series(runs: list[Played], figure: Callable[[Played], float]) -> Series:
+    return Series(tuple(map(figure, runs)))
