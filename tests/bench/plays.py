@@ -93,7 +93,7 @@ class Site:
         self._runs += 1
         playbook, record = (self.folder / f"{self._runs}.{kind}" for kind in ("yml", "jsonl"))
         record.touch()
-        inventory = {"all": {"hosts": {f"web-{number}": {} for number in range(hosts)}}}
+        inventory: dict[str, Any] = {"all": {"hosts": {f"web-{number}": {} for number in range(hosts)}}}
         playbook.with_suffix(".hosts.json").write_text(json.dumps(inventory))
         play = {
             "name": "Bench",

@@ -45,14 +45,14 @@ class Row:
 
 
 _METHOD = """\
-- G1, G2, G3, G9, G10: the collection is installed from its archive. The API is a fixture without TLS that answers at once
-  and judges a route as soon as it is written; the gateway is the lab's Envoy with two versions behind a weighted split,
-  which the API changes. A real API adds its own time to every request.
-- "Module" is the same verb with its action plugin taken away, so that Ansible runs it in a process of its own. All forms
-  have pipelining and a fixed interpreter. "Shell" writes and reads with curl instead of kubectl, which takes much longer
-  to start: the naive form at its best.
-- G2 is the slope between plays of 1 and 11 stages (naive: 1 and 4). A stage is `traffic` and `verify`, or the role `shift`.
-  The seconds in which verify sampled are taken off, as it says them itself.
+- G1, G2, G3, G9, G10: the collection is installed from its archive. The API is a fixture without TLS that answers at
+  once and judges a route as soon as it is written; the gateway is the lab's Envoy with two versions behind a weighted
+  split, which the API changes. A real API adds its own time to every request.
+- "Module" is the same verb with its action plugin taken away, so that Ansible runs it in a process of its own. All
+  forms have pipelining and a fixed interpreter. "Shell" writes and reads with curl instead of kubectl, which takes much
+  longer to start: the naive form at its best.
+- G2 is the slope between plays of 1 and 11 stages (naive: 1 and 4). A stage is `traffic` and `verify`, or the role
+  `shift`. The seconds in which verify sampled are taken off, as it says them itself.
 - G3 has no limit on the rate. The naive forms sample 100 answers a stage, as tutorials do, and prove nothing by it.
 - G4, G5: every sample has a connection of its own, 16 are under way at once, and verify's tests and gates judge each;
   client and gateway share this machine. wrk uses one thread and keeps nothing about single answers; with TLS it resumes
@@ -60,8 +60,8 @@ _METHOD = """\
 - G6: the gateway holds every answer back by 20 ms (its fault filter). wrk's clock starts when the connection is there,
   that of the others before it.
 - G9: the greatest sum of the proportional set sizes of all processes, looked at every 20 ms.
-- G10: counted in the log of the fixture API, as the difference of releases of one and of two stages. In the lab it is what
-  the verb reports of its own requests to a real API."""
+- G10: counted in the log of the fixture API, as the difference of releases of one and of two stages. In the lab it is
+  what the verb reports of its own requests to a real API."""
 
 _HEAD = ["goal", "what", "ours", "naive", "times better", "target", "met"]
 

@@ -20,9 +20,12 @@ import requests as http_library
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
+from ansible_collections.gradual.canary.plugins.module_utils._health import SCREEN, Rates
 from ansible_collections.gradual.canary.plugins.module_utils._identify import Identify
 from ansible_collections.gradual.canary.plugins.module_utils._sampler import Request, Sampler, Tls
 from ansible_collections.gradual.canary.plugins.module_utils._task import Task
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
+from ansible_collections.gradual.canary.plugins.module_utils._verification import Claim, Verification
 from ansible_collections.gradual.canary.plugins.modules import verify
 
 Options = dict[str, Any]
@@ -33,7 +36,7 @@ def sample(options: Options) -> Figures:
     """Sample `count` answers with the product's sampler, or for `seconds`, and judge each as verify does."""
     request = Request(options["url"], address=options["address"], host=options["host"])
     identify = Identify(header="X-Version")
-    verification = verify.Verification(_endless_claim(), time.monotonic())
+    verification = Verification(_endless_claim(), time.monotonic())
     latencies = []
     end = time.monotonic() + options.get("seconds", 60.0)
     tls = Tls(ca_certificate=options.get("ca"))
@@ -134,17 +137,17 @@ def _parameters(options: Options) -> Options:
     return params
 
 
-def _endless_claim() -> verify.Claim:
+def _endless_claim() -> Claim:
     """Return a claim that is never decided here, so that the tests and gates run for every sample."""
-    return verify.Claim(
+    return Claim(
         stable="v1",
         canary="v2",
-        weight=verify.Weight.percent("10"),
-        previous=verify.Weight.percent("0"),
+        weight=Weight.percent("10"),
+        previous=Weight.percent("0"),
         delta=500,
         alpha=1e-200,
         beta=1e-200,
-        errors=verify.Rates(0.001, 0.01, 0.01, verify.SCREEN.good),
+        errors=Rates(0.001, 0.01, 0.01, SCREEN.good),
         latency=(2.0, 5.0),
         limit=1 << 30,
     )
