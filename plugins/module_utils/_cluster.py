@@ -14,7 +14,7 @@ from ansible_collections.gradual.canary.plugins.module_utils import _errors as e
 from ansible_collections.gradual.canary.plugins.module_utils._api_errors import Question, error_for, is_transient
 from ansible_collections.gradual.canary.plugins.module_utils._connection import Connection, Params, Response
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference, presentable
-from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Operation, Rehearsal, patched
+from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Operation, Rehearsal, counted, patched
 from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS, Kind, Object, kind_of, words
 
 FIELD_MANAGER: t.Final = "gradual.canary"
@@ -168,7 +168,8 @@ class Cluster:
         if "uid" in metadata:
             guarded.insert(0, {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]})
         if self.rehearsal.knows(path):
-            result = patched(self.rehearsal.get(path) or {}, operations)
+            before = self.rehearsal.get(path) or {}
+            result = counted(before, patched(before, operations))
         else:
             result = self._write(
                 "PATCH", path, Asked(kind, metadata.get("namespace"), metadata["name"]), guarded, JSON_PATCH
@@ -227,7 +228,10 @@ class Cluster:
 
     def _rehearse(self, path: str, item: Object) -> Object:
         if self.check_mode:
-            self.rehearsal.put(path, presentable(item) or {})
+            rehearsed: Object = presentable(item) or {}
+            if "generation" in item.get("metadata", {}):  # later patches test it, and are to be predicted with it
+                rehearsed["metadata"]["generation"] = item["metadata"]["generation"]
+            self.rehearsal.put(path, rehearsed)
         return item
 
     def _write(self, method: str, path: str, asked: Asked, body: t.Any, content_type: str) -> Object:

@@ -64,6 +64,13 @@ def patched(item: Object, operations: t.Sequence[Operation]) -> Object:
     return result
 
 
+def counted(before: Object, after: Object) -> Object:
+    """Return `after` with the generation the server would give it: one more than `before` when the spec changed."""
+    if "generation" in before.get("metadata", {}) and before.get("spec") != after.get("spec"):
+        after["metadata"]["generation"] = before["metadata"]["generation"] + 1
+    return after
+
+
 def _test(holder: t.Any, last: str, value: t.Any, path: str) -> None:
     found = (holder[int(last)] if int(last) < len(holder) else None) if isinstance(holder, list) else holder.get(last)
     if found != value:
