@@ -3,7 +3,7 @@
     tests/lab/lab exec -- .venv/bin/pytest tests/e2e -n 3
 
 Each test that moves traffic has a shop in a namespace of its own, in which v1 serves. What a fact does not depend on is
-quick: one pod a version, samples as fast as they come, the profile with the fewest samples, a drain of one second.
+quick: one pod a version, samples at a high rate, the profile with the fewest samples, a drain of one second.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def _shops(installed: Path, tmp_path_factory: pytest.TempPathFactory, access: Ac
         (home / "collections").symlink_to(installed / "collections")
         namespace = f"e2e-{backend.replace('_', '-')}-{secrets.token_hex(3)}"
         quick = {"canary_workload": WORKLOAD, "canary_stages": STAGES, "canary_drain": 1}
-        shop = Shop(backend, home, namespace=namespace, client={"rate": 0, "profile": "quick"}, **{**quick, **changes})
+        shop = Shop(
+            backend, home, namespace=namespace, client={"rate": 500, "profile": "quick"}, **{**quick, **changes}
+        )
         opened.append(shop)
         shop.open()
         return shop

@@ -25,11 +25,12 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "record"
     CALLBACK_NEEDS_ENABLED = True
 
-    def _keep(self, result: Any) -> None:
+    def _keep(self, result: Any, *, failed: bool = False) -> None:
         line = {
             "at": time.time(),
             "task": result.task_name if hasattr(result, "task_name") else str(result._task.get_name()),
             "action": (result.task if hasattr(result, "task") else result._task).action,
+            "failed": failed,
             "result": result.result if hasattr(result, "result") else result._result,
         }
         with open(os.environ["CANARY_RECORD"], "a", encoding="utf-8") as record:
@@ -39,7 +40,7 @@ class CallbackModule(CallbackBase):
         self._keep(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._keep(result)
+        self._keep(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._keep(result)
+        self._keep(result, failed=True)
