@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Union
 
 from ansible_collections.gradual.canary.plugins.module_utils._bands import WHOLE
 from ansible_collections.gradual.canary.plugins.module_utils._bounds import upper_bound
@@ -242,7 +242,7 @@ class LatencyGates:
         return self.verdict
 
 
-Gate = RateGate | LatencyGates
+Gate = Union[RateGate, LatencyGates]  # noqa: UP007 - evaluated, and the sanity tests think of Python 3.9
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,9 @@ class Server:
                 at = time.monotonic()
                 line, *fields = head.decode("latin-1").split("\r\n")
                 method, target, _version = line.split(" ")
-                headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
+                headers = {
+                    name.lower(): value.strip() for name, _colon, value in (each.partition(":") for each in fields)
+                }
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 url = urllib.parse.urlsplit(target)
                 query = dict(urllib.parse.parse_qsl(url.query))
@@ -149,7 +151,7 @@ class Server:
     async def _respond(
         self, writer: asyncio.StreamWriter, method: str, path: str, query: dict[str, str], body: bytes
     ) -> None:
-        collection, _, name = path.partition(f"{_COLLECTION}/")
+        collection, _slash, name = path.partition(f"{_COLLECTION}/")
         wanted = query.get("fieldSelector", "").removeprefix("metadata.name=")
         if path == _COLLECTION and query.get("watch") == "true":
             await self._watch(writer, wanted, int(query["resourceVersion"]), float(query["timeoutSeconds"]))

@@ -105,7 +105,7 @@ def _cached() -> list[Path]:
 def free_ports(count: int) -> list[int]:
     """Return ports of loopback that nobody listens on."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        sockets = [stack.enter_context(socket.socket()) for _port in range(count)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]

@@ -79,7 +79,7 @@ def requests(options: Options) -> Figures:
 
     used, started = _cpu(), time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(options["concurrency"]) as pool:
-        for future in [pool.submit(client) for _ in range(options["concurrency"])]:
+        for future in [pool.submit(client) for _turn in range(options["concurrency"])]:
             future.result()
     return _figures(len(latencies), started, used, latencies)
 

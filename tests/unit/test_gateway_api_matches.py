@@ -22,8 +22,8 @@ NAMES = st.text(string.ascii_letters + string.digits + "!#$%&'*+.^_`|~-", min_si
 VALUES = st.text(string.ascii_letters + string.digits + "!#$%&'()*+-./:<=>?@[]^_`{|}~\\", min_size=1)
 
 
-def made(match: Match, rule: Object = RULE) -> Object:
-    return match_rules.rule_for(match, match_rules.name_of("web", 1), rule, REF)
+def made(match: Match, rule: Object | None = None) -> Object:
+    return match_rules.rule_for(match, match_rules.name_of("web", 1), rule or RULE, REF)
 
 
 def header(match: Match) -> Object:

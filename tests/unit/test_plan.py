@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, InvalidSplit
 from ansible_collections.gradual.canary.plugins.module_utils._plan import next_stage, parse_stages, seconds, status_of
@@ -93,7 +95,7 @@ def test_any_ascending_weights_that_end_at_100_are_stages_that_follow_on_each_ot
     weights = [Weight(point).as_percent() for point in sorted(points)] + ["100"]
     stages = parse_stages(weights, "v2")
     assert [stage.weight.as_percent() for stage in stages] == weights
-    assert all(before.weight == after.start for before, after in zip(stages, stages[1:], strict=False))
+    assert all(before.weight == after.start for before, after in itertools.pairwise(stages))
 
 
 @given(st.integers(0, 10000))

@@ -92,7 +92,7 @@ class Api:
         raise NotYet(f"{root} does not serve {document.kind}")
 
     def _request(self, method: str, path: str, body: bytes | None) -> Answer:
-        host, _, port = self.address.partition(":")
+        host, _colon, port = self.address.partition(":")
         connection = http.client.HTTPSConnection(host, int(port), context=self.context, timeout=30)
         headers = {"Content-Type": "application/apply-patch+yaml"} if body is not None else {}
         try:

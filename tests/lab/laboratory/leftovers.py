@@ -58,7 +58,7 @@ def recorded(places: Places) -> list[int]:
 def hierarchies() -> list[Path]:
     """Where control groups are mounted: one per controller in version 1, one in all in version 2."""
     lines = (line.split(" ") for line in Path("/proc/self/mounts").read_text().splitlines())
-    return [Path(point) for _, point, kind, *_ in lines if kind in ("cgroup", "cgroup2")]
+    return [Path(fields[1]) for fields in lines if fields[2] in ("cgroup", "cgroup2")]
 
 
 def create_cgroup(name: str) -> None:
@@ -85,7 +85,7 @@ def cgroups(name: str) -> list[Path]:
 
 
 def _remove_cgroup(folder: Path) -> None:
-    groups = [Path(path) for path, _, _ in os.walk(folder, topdown=False)]
+    groups = [Path(path) for path, _folders, _files in os.walk(folder, topdown=False)]
     for group in groups:
         pids = [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
         processes.kill(pid for pid in pids if pid > 0)

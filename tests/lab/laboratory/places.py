@@ -106,7 +106,7 @@ def snapshotter(folder: Path) -> str:
     """`overlayfs`, or `native` where the folder is itself on an overlay, which cannot be stacked."""
     deepest = ("/", "")
     for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, point, kind, *_ = line.split(" ")
+        point, kind = line.split(" ")[1:3]
         if folder.is_relative_to(point) and len(point) >= len(deepest[0]):
             deepest = (point, kind)
     return "native" if deepest[1] == "overlay" else "overlayfs"

@@ -22,7 +22,7 @@ def independent(shares: Mapping[str, float], chance: random.Random) -> Iterator[
 def pinned(shares: Mapping[str, float], requests: int, chance: random.Random) -> Iterator[str]:
     """Choose at random for every connection, and reuse each for so many requests."""
     for version in independent(shares, chance):
-        for _ in range(requests):
+        for _turn in range(requests):
             yield version
 
 
@@ -31,7 +31,7 @@ def smooth_round_robin(weights: Mapping[str, int], workers: int, chance: random.
 
     Workers do not know of each other's turns; a request goes to any of them.
     """
-    credit_of_workers = [dict.fromkeys(weights, 0) for _ in range(workers)]
+    credit_of_workers = [dict.fromkeys(weights, 0) for _turn in range(workers)]
     total = sum(weights.values())
     while True:
         credit = chance.choice(credit_of_workers)
