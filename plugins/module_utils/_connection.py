@@ -67,8 +67,8 @@ class Connection:
         if not (configuration.api_key or configuration.cert_file or params.get("in_cluster")):
             raise errors.InvalidInput(
                 f"no credentials for {configuration.host}{f' in context {context!r}' if context else ''}: requests "
-                "would be anonymous. Give api_key, client_cert and client_key, or a kubeconfig whose user has a token, a "
-                "certificate or a working exec plugin."
+                "would be anonymous. Give api_key, client_cert and client_key, or a kubeconfig whose user has a token, "
+                "a certificate or a working exec plugin."
             )
         if params.get("impersonate_groups") and not params.get("impersonate_user"):
             raise errors.InvalidInput("impersonate_groups needs impersonate_user: the API refuses groups alone")
@@ -179,8 +179,8 @@ def _configuration(params: Params) -> tuple[t.Any, str | None, str | None]:
     if params.get("host") and not params.get("kubeconfig") and not params.get("context"):
         if not any(params.get(option) for option in ("api_key", "username", "client_cert")):
             raise errors.InvalidInput(
-                f"host {params['host']} is given without credentials; add api_key, username and password, or client_cert "
-                "and client_key (another identity is never taken silently)"
+                f"host {params['host']} is given without credentials; add api_key, username and password, or "
+                "client_cert and client_key (another identity is never taken silently)"
             )
         return configuration, None, params.get("username")
     kubeconfig = params.get("kubeconfig") or os.environ.get("KUBECONFIG") or "~/.kube/config"

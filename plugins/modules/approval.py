@@ -38,7 +38,7 @@ options:
     type: str
     required: true
   stage:
-    description: Name of the stage that is to be left; a stage without a name is called by its weight, for example V(50).
+    description: Name of the stage that is to be left. A stage without a name is called by its weight, such as V(50).
     type: str
     required: true
   prompt:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.gradual.canary.plugins.module_utils._approval import (
     Decision,
     Gate,
@@ -11,8 +14,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._approval import (
     judge,
     unattended,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 GATE = Gate("web", "v2", "50")
 

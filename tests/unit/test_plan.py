@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, InvalidSplit
 from ansible_collections.gradual.canary.plugins.module_utils._plan import next_stage, parse_stages, seconds, status_of
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
