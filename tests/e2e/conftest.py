@@ -64,7 +64,7 @@ def _shops(installed: Path, tmp_path_factory: pytest.TempPathFactory, access: Ac
         namespace = f"e2e-{backend.replace('_', '-')}-{secrets.token_hex(3)}"
         quick = {"canary_workload": WORKLOAD, "canary_stages": STAGES, "canary_drain": 1}
         shop = Shop(
-            backend, home, namespace=namespace, client={"rate": 500, "profile": "quick"}, **{**quick, **changes}
+            backend, home, namespace=namespace, client={"rate": 300, "profile": "quick"}, **{**quick, **changes}
         )
         opened.append(shop)
         shop.open()

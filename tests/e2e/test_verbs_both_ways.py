@@ -32,7 +32,7 @@ SAMPLED = {
     "url": "{{ canary_client.url }}",
     "address": "{{ canary_client.address }}",
     "identify": {"header": "X-Version"},
-    "rate": 500,
+    "rate": 300,
     "profile": "quick",
     "stable": "v1",
     "canary": "v2",
