@@ -165,7 +165,9 @@ class Capabilities:
     """What a traffic system can do.
 
     resolution: smallest step of the weight in basis points. per: ``request`` or ``connection``.
+    law: how requests are shared out, ``random`` or ``round_robin``.
     zero_canary_endpoints: what users in the canary's share get when it has no endpoints: ``fallback`` or ``5xx``.
+    zero_stable_endpoints: the same for stable: ``5xx`` for its share, or ``5xx_for_all`` whatever the weight.
     """
 
     resolution: int
