@@ -15,6 +15,9 @@ import urllib.parse
 from typing import Any
 
 NAMESPACE = "bench"
+SHOWN = "web-0"
+"""The route whose weights the fixture gateway gets."""
+
 _COLLECTION = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes"
 _CONTROLLER = "projectcontour.io/gateway-controller"
 _PARENT = {"namespace": "projectcontour", "name": "contour"}
@@ -120,6 +123,7 @@ class Server:
         self.routes = routes
         self.requests: list[Object] = []
         self._admin_port = admin_port
+        self._handing_over = asyncio.Lock()
         self._admin: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -167,8 +171,9 @@ class Server:
                 _answer(writer, 422, {"kind": "Status", "code": 422, "reason": "Invalid", "message": "the test failed"})
                 return
             _answer(writer, 200, patched)
-            if self._admin_port:
-                await self._hand_over(patched)
+            if self._admin_port and name == SHOWN:
+                async with self._handing_over:
+                    await self._hand_over(patched)
             await self.routes.judge(name)
         else:
             _answer(writer, 200, self.routes.items[name])

@@ -56,14 +56,13 @@ class Finished:
 
 
 def in_turn(forms: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[Any]]:
-    """Run the forms A B C A B C .., after one of each that does not count, so that noise meets all of them alike."""
+    """Run the forms A B C A B C .., so that what else happens on the machine meets all of them alike."""
     results: dict[str, list[Any]] = {name: [] for name in forms}
-    for number in range(rounds + 1):
+    for number in range(1, rounds + 1):
+        started = time.monotonic()
         for name, form in forms.items():
-            result = form()
-            if number:
-                results[name].append(result)
-        print(f"    round {number} of {rounds}" if number else "    warmed up", flush=True)
+            results[name].append(form())
+        print(f"    round {number} of {rounds}: {', '.join(forms)}: {time.monotonic() - started:.0f} s", flush=True)
     return results
 
 

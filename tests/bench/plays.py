@@ -74,6 +74,8 @@ class Site:
         )
         until_answered(self.port, "/log", self._api)
         self._runs = 0
+        for as_module in (False, True):  # once each that does not count: compiled files, file system caches
+            self.play([move(10), prove(10, profile="quick")], modules=as_module)
 
     def stop(self) -> None:
         self._api.terminate()
@@ -117,10 +119,11 @@ class Site:
         finished = run(command, environment, self.folder, weigh=weigh)
         return Played(finished, self.reset(), [json.loads(line) for line in record.read_text().splitlines()])
 
-    def script(self, text: str) -> Finished:
+    def script(self, text: str) -> Played:
         """Run a bash script, from the same weights each time."""
         self.reset()
-        return run(["bash", "-euo", "pipefail", "-c", text], self.environment(), self.folder)
+        finished = run(["bash", "-euo", "pipefail", "-c", text], self.environment(), self.folder)
+        return Played(finished, self.reset(), [])
 
     def client(self) -> dict[str, Any]:
         """Return the options of verify that say how the fixture gateway is sampled."""

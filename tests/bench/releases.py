@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.bench import plays
-from tests.bench.measure import Finished, Series, in_turn
+from tests.bench.measure import Series, in_turn
 from tests.bench.plays import Played, Site, Task
 from tests.bench.report import Row
 
@@ -129,29 +129,20 @@ def release(site: Site, rounds: int) -> list[Row]:
         + plays.naive_samples(port, _CURLS)
         for weight, _before in _STAGES
     )
-    played: dict[str, list[Played]] = {}
-
-    def keep(form: str, run: Callable[[], Played]) -> Callable[[], Finished]:
-        def measured() -> Finished:
-            played.setdefault(form, []).append(run())
-            return played[form][-1].finished
-
-        return measured
-
-    runs: dict[str, list[Finished]] = in_turn(
+    runs: dict[str, list[Played]] = in_turn(
         {
-            "empty": keep("empty", lambda: site.play([])),
-            "ours": keep("ours", lambda: site.play(verbs)),
-            "role": keep("role", lambda: site.play(roles)),
-            "play": keep("play", lambda: site.play(naive)),
+            "empty": lambda: site.play([]),
+            "ours": lambda: site.play(verbs),
+            "role": lambda: site.play(roles),
+            "play": lambda: site.play(naive),
             "script": lambda: site.script(script),
         },
         rounds,
     )
     empty, ours, role, play, bash = (
-        Series(tuple(run.wall for run in runs[form])) for form in ("empty", "ours", "role", "play", "script")
+        _series(runs[form], lambda run: run.finished.wall) for form in ("empty", "ours", "role", "play", "script")
     )
-    samples = Series(tuple(float(run.samples) for run in played["ours"][1:]))
+    samples = _series(runs["ours"], lambda run: float(run.samples))
     what = f"three stages 10-50-100 %, {samples.median / 3:.0f} samples a stage, s"
     fast = ours.median <= 1.4
     return [

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ def main() -> None:
     goals = tuple(goal.upper() for goal in arguments.goals) or GOALS
     if unknown := set(goals) - set(GOALS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(GOALS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     started, load = time.monotonic(), os.getloadavg()[0]
     _require_wrk()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
