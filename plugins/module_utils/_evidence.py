@@ -46,7 +46,8 @@ def sentence(verification: Verification) -> str:
         return f"{claim.name} not proven: {why}: {_counted(verification)}"
     reason = str(verification.reason)
     if reason.startswith("gate:") or reason == "both_versions_bad":
-        return f"{claim.name}: {claim.canary} is not well, {_bad_gate(verification)}: {_counted(verification)}"
+        who = "the way to it" if reason == "gate:unclassified_errors" else claim.canary
+        return f"{claim.name}: {who} is not well, {_bad_gate(verification)}: {_counted(verification)}"
     return f"{claim.name} is not what clients get, {_diagnosed(verification)}: {_counted(verification)}"
 
 
@@ -205,7 +206,11 @@ def _bad_gate(verification: Verification) -> str:
         return f"{verification.claim.stable} is not well either"
     if name == "unclassified_errors":
         unknown = verification.populations[None]
-        return f"{unknown.errors} of {verification.sent} requests failed without a version"
+        ((kind, _number),) = unknown.kinds.most_common(1)
+        return (
+            f"{unknown.errors} of {verification.sent} requests failed without telling a version ({kind}); "
+            "check url, address and the gateway"
+        )
     if name == "latency":
         gate = t.cast(LatencyGates, verification.gates["latency"])
         return f"{gate.too_slow.events} of {gate.too_slow.n} answers slower than {gate.rollback_above:g} s"

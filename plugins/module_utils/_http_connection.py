@@ -217,8 +217,8 @@ class Connection:
             endpoint = self._pool.endpoint
             message = (
                 f"the certificate that {endpoint.name} shows for {endpoint.server_name!r} is not trusted:"
-                f" {error.verify_message}; set ca_certificate to a PEM file of its authority, server_name to a name in"
-                " the certificate, or verify to false; nothing was sampled"
+                f" {error.verify_message}; set ca_cert to a PEM file of its authority, server_name to a name in"
+                " the certificate, or validate_certs to false; nothing was sampled"
             )
             raise UntrustedCertificate(message, endpoint=endpoint.name, server_name=endpoint.server_name) from error
         except OSError as error:

@@ -35,13 +35,13 @@ class Tls:
     def context(self) -> ssl.SSLContext:
         """Return a context with these settings. Raises InvalidInput when a file cannot be used."""
         if self.client_key is not None and self.client_certificate is None:
-            message = "client_key is given without client_certificate"
+            message = "client_key is given without client_cert"
             raise InvalidInput(message)
-        ca_certificate = _readable("ca_certificate", self.ca_certificate)
+        ca_certificate = _readable("ca_cert", self.ca_certificate)
         try:
             context = ssl.create_default_context(cafile=ca_certificate)
         except (ssl.SSLError, OSError) as error:
-            message = f"ca_certificate {ca_certificate!r} holds no PEM certificate: {error}"
+            message = f"ca_cert {ca_certificate!r} holds no PEM certificate: {error}"
             raise InvalidInput(message) from error
         context.set_alpn_protocols(["http/1.1"])
         if not self.verify:
@@ -54,10 +54,10 @@ class Tls:
     def _load_client(self, context: ssl.SSLContext, certificate: str) -> None:
         key = _readable("client_key", self.client_key)
         try:
-            context.load_cert_chain(_readable("client_certificate", certificate) or certificate, key, _no_password)
+            context.load_cert_chain(_readable("client_cert", certificate) or certificate, key, _no_password)
         except (ssl.SSLError, OSError) as error:
             message = (
-                f"client_certificate {certificate!r} and client_key {key or certificate!r}"
+                f"client_cert {certificate!r} and client_key {key or certificate!r}"
                 f" are not a PEM certificate and its key: {error}"
             )
             raise InvalidInput(message) from error

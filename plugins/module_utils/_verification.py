@@ -9,6 +9,7 @@ the split, ``_health`` for the gates. Answers count in the order of sending.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 import typing as t
@@ -73,10 +74,11 @@ class Claim:
 
 @dataclasses.dataclass
 class Population:
-    """Answers of one version, or of none that could be told."""
+    """Answers of one version, or of none that could be told. kinds: what the errors were, in words."""
 
     latencies: list[float] = dataclasses.field(default_factory=list)
     errors: int = 0
+    kinds: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     first: float | None = None
     last: float | None = None
 
@@ -144,7 +146,9 @@ class Verification:
         latency = math.inf if sample.error == "timeout" else sample.total_s
         population = self.populations.setdefault(version, Population())
         population.latencies.append(latency)
-        population.errors += failed
+        if failed:
+            population.errors += 1
+            population.kinds[f"{sample.error}: {sample.detail}" if sample.error else f"status {sample.status}"] += 1
         at = sample.sent_at + sample.total_s
         population.first = at if population.first is None else population.first
         population.last = at

@@ -48,7 +48,7 @@ def test_a_server_of_the_given_authority_is_trusted(shop: Server, authority: Aut
 
 def test_an_untrusted_certificate_fails_the_sampling_at_once_and_says_what_to_do(shop: Server) -> None:
     with pytest.raises(
-        UntrustedCertificate, match=r"127\.0\.0\.1.*'shop\.test' is not trusted.*ca_certificate"
+        UntrustedCertificate, match=r"127\.0\.0\.1.*'shop\.test' is not trusted.*set ca_cert to "
     ) as raised:
         sample(shop, Tls(), limit=1000)
     assert raised.value.failure()["code"] == "untrusted_certificate"
@@ -144,12 +144,12 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, authority: Authorit
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secret),
     )
     cases = [
-        (Tls(ca_certificate="/no/such.pem"), r"ca_certificate '/no/such\.pem' cannot be read: No such file"),
-        (Tls(ca_certificate=str(empty)), r"ca_certificate .*empty\.pem' holds no PEM certificate"),
-        (Tls(client_certificate="/no/such.pem"), r"client_certificate '/no/such\.pem' cannot be read"),
+        (Tls(ca_certificate="/no/such.pem"), r"ca_cert '/no/such\.pem' cannot be read: No such file"),
+        (Tls(ca_certificate=str(empty)), r"ca_cert .*empty\.pem' holds no PEM certificate"),
+        (Tls(client_certificate="/no/such.pem"), r"client_cert '/no/such\.pem' cannot be read"),
         (Tls(client_certificate=str(authority.file)), "are not a PEM certificate and its key"),
         (Tls(client_certificate=str(pair), client_key=str(encrypted)), "client_key is encrypted"),
-        (Tls(client_key=str(pair)), "client_key is given without client_certificate"),
+        (Tls(client_key=str(pair)), "client_key is given without client_cert"),
     ]
     for tls, message in cases:
         with pytest.raises(InvalidInput, match=message):
