@@ -65,10 +65,10 @@ def nothing_changes(run: Run) -> None:
 
 def all_on(shop: Shop, version: str) -> None:
     """Hold when nothing but `version` is in the traffic system, and clients see nothing else."""
-    split = traffic(shop)
+    run = shop.run("verify").require()
+    split, proof = run.values("split")[0], run.values("versions")[-1]
     assert split["stable"]["version"] == version, split
     assert split["canary"] is None, split
-    proof = shop.run("verify").require().values("versions")[-1]
     assert proof[version]["share"] == 1.0, proof
 
 
@@ -120,25 +120,29 @@ def test_the_promote_playbook_refuses_a_canary_that_has_part_of_the_traffic(shop
 
 def test_status_tells_the_truth_at_each_state(shop: Shop) -> None:
     stable = "web-v1" if shop.system.backend == "gateway_api" else "web"
-    nothing_changes(shop.run("status"))
-    assert said(shop.run("status")) == f"web: all to {stable} | web has 1 version: v1 (1 of 1 pods available)"
-    assert traffic(shop)["stable"]["version"] == "v1"
+    run = shop.run("status")
+    nothing_changes(run)
+    assert said(run) == f"web: all to {stable} | web has 1 version: v1 (1 of 1 pods available)"
+    assert run.values("split")[0]["stable"]["version"] == "v1"
 
     held(shop)
-    line = said(shop.run("status"))
+    run = shop.run("status")
+    line = said(run)
     assert line.startswith(f"web: 50 % to web-v2, 50 % to {stable} | web has 2 versions: v1 (1 of 1 pods "), line
     assert line.endswith("v2 (1 of 1 pods available)"), line
-    assert traffic(shop)["canary"]["version"] == "v2"
+    assert run.values("split")[0]["canary"]["version"] == "v2"
 
     shop.run("rollback").require()
-    line = said(shop.run("status"))
+    run = shop.run("status")
+    line = said(run)
     assert line.startswith(f"web: all to {stable} | web has 2 versions: v1 (1 of 1 pods available), v2 (0 of 0 "), line
-    assert traffic(shop)["stable"]["version"] == "v1"
+    assert run.values("split")[0]["stable"]["version"] == "v1"
 
     release(shop, "v2").require()
-    line = said(shop.run("status"))
+    run = shop.run("status")
+    line = said(run)
     assert "web has 2 versions: v1 (0 of 0 pods available), v2 (1 of 1 pods available)" in line
-    split = traffic(shop)
+    split = run.values("split")[0]
     assert (split["stable"]["version"], split["canary"], split["weight"]) == ("v2", None, "0")
 
 

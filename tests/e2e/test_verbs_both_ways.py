@@ -102,6 +102,9 @@ BAD: list[Task] = [
     {"gradual.canary.approval": APPROVAL},
 ]
 
+# One of each kind, that changes nothing: for the other ways to a module, which Ansible itself makes slow.
+SOME: list[Task] = [*(LOOKS[index] for index in (0, 1, 5, 6, 8)), *(BAD[index] for index in (0, 1, 2, 9, 16, 24))]
+
 
 def book(tasks: list[Task], *, connection: str = "local", **keywords: Any) -> str:
     """Return a playbook of these tasks, none of which stops it."""
@@ -133,8 +136,9 @@ class Way:
 
 
 IN_PROCESS = Way()
+ELSEWHERE = Way("elsewhere")
 AS_MODULE = {
-    "over another connection": Way("elsewhere"),
+    "over another connection": ELSEWHERE,
     "with become": Way(keywords={"become": True, "become_method": "ansible.builtin.su"}),
     "with async": Way(keywords={"async": 120, "poll": 1}, checks=False),
 }
@@ -145,8 +149,8 @@ OF_ANSIBLE = (
     *("module_stdout", "module_stderr", "deprecations"),
 )
 OF_THE_MOMENT = (
-    *("seconds", "requests", "created", "evidence", "dependence", "gates", "versions", "duration_s"),
-    *("waited", "resourceVersion", "uid", "generation", "creationTimestamp"),
+    *("seconds", "requests", "created", "evidence", "dependence", "gates", "versions", "duration_s", "decided_at"),
+    *("waited", "decided_at", "resourceVersion", "uid", "generation", "creationTimestamp"),
 )
 
 
@@ -199,16 +203,16 @@ def compare(one: list[dict[str, Any]], other: list[dict[str, Any]], tasks: list[
         assert right == left, f"task {number}: {task}"
 
 
-@pytest.mark.parametrize("way", AS_MODULE)
-def test_a_whole_life_gives_the_same_results_both_ways(open_shop: OpenShop, way: str) -> None:
+def test_a_whole_life_gives_the_same_results_both_ways(open_shop: OpenShop) -> None:
     here, there = open_shop("gateway_api"), open_shop("gateway_api")
     for shop in (here, there):
         reach(shop)
-    inside, outside = IN_PROCESS.run(here, LIFE, "--diff"), AS_MODULE[way].run(there, LIFE, "--diff")
+    inside, outside = IN_PROCESS.run(here, LIFE, "--diff"), ELSEWHERE.run(there, LIFE, "--diff")
     assert inside.code == outside.code == 0, outside.output
     compare(results(inside, here), results(outside, there), LIFE)
-    assert [result["failed"] for result in inside.results].count(True) == 5, "see LIFE"
-    assert [(write["verb"]) for write in inside.writes] == [(write["verb"]) for write in outside.writes]
+    failed = [number for number, result in enumerate(inside.results, start=1) if result["failed"]]
+    assert failed == [2, 8, 9, 10, 12], "what LIFE is made of"
+    assert [write["verb"] for write in inside.writes] == [write["verb"] for write in outside.writes]
 
 
 @pytest.mark.parametrize("way", [name for name, way in AS_MODULE.items() if way.checks])
@@ -221,9 +225,17 @@ def test_check_mode_gives_the_same_results_both_ways(fresh: Shop, way: str) -> N
     assert fresh.objects() == before
 
 
-@pytest.mark.parametrize("way", AS_MODULE)
-def test_bad_arguments_and_failures_are_told_in_the_same_words_both_ways(fresh: Shop, way: str) -> None:
-    inside, outside = IN_PROCESS.run(fresh, BAD), AS_MODULE[way].run(fresh, BAD)
+@pytest.mark.parametrize("way", [name for name in AS_MODULE if name != "over another connection"])
+def test_become_and_async_run_modules_with_the_same_results(fresh: Shop, way: str) -> None:
+    inside, outside = IN_PROCESS.run(fresh, SOME), AS_MODULE[way].run(fresh, SOME)
+    compare(results(inside, fresh), results(outside, fresh), SOME)
+    failed = [result["failed"] for result in inside.results]
+    assert True in failed
+    assert False in failed
+
+
+def test_bad_arguments_and_failures_are_told_in_the_same_words_both_ways(fresh: Shop) -> None:
+    inside, outside = IN_PROCESS.run(fresh, BAD), ELSEWHERE.run(fresh, BAD)
     compare(results(inside, fresh), results(outside, fresh), BAD)
     assert all(result["failed"] for result in inside.results)
     assert "Traceback" not in inside.output + outside.output
@@ -232,32 +244,32 @@ def test_bad_arguments_and_failures_are_told_in_the_same_words_both_ways(fresh: 
 @pytest.mark.parametrize("way", ["inside the controller", *AS_MODULE])
 def test_secrets_in_options_are_never_shown(fresh: Shop, way: str) -> None:
     secrets = [f"s3cret-{part}-{'x' * 12}" for part in ("token", "password", "inline", "proxy")]
-    token, password, inline, proxy = secrets
+    given = dict(zip(("token", "password", "inline", "proxy"), secrets, strict=True))
     server = "https://127.0.0.1:1"
     kubeconfig = {
         "current-context": "one",
         "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
         "clusters": [{"name": "one", "cluster": {"server": server}}],
-        "users": [{"name": "one", "user": {"token": inline}}],
+        "users": [{"name": "one", "user": {"token": "{{ inline }}"}}],
     }
     common = {**TARGET, "api_timeout": 1}
     tasks: list[Task] = [
-        {"gradual.canary.version_info": {**common, "host": server, "api_key": token}},
-        {"gradual.canary.version_info": {**common, "host": server, "username": "me", "password": password}},
+        {"gradual.canary.version_info": {**common, "host": server, "api_key": "{{ token }}"}},
+        {"gradual.canary.version_info": {**common, "host": server, "username": "me", "password": "{{ password }}"}},
         {"gradual.canary.version_info": {**common, "kubeconfig": kubeconfig}},
         {
             "gradual.canary.version_info": {
                 **common,
                 "host": server,
-                "api_key": token,
+                "api_key": "{{ token }}",
                 "proxy": "http://127.0.0.1:2",
-                "proxy_headers": {"proxy_basic_auth": f"me:{proxy}"},
+                "proxy_headers": {"proxy_basic_auth": "me:{{ proxy }}"},
             }
         },
-        {"gradual.canary.version_info": {**common, "host": server, "api_key": token, "api_timeout": "late"}},
-        {"gradual.canary.version_info": {**common, "host": server, "api_key": token, "unknown": token}},
+        {"gradual.canary.version_info": {**common, "host": server, "api_key": "{{ token }}", "api_timeout": "late"}},
+        {"gradual.canary.version_info": {**common, "host": server, "api_key": "{{ token }}", "unknown": "{{ token }}"}},
     ]
-    run = {"inside the controller": IN_PROCESS, **AS_MODULE}[way].run(fresh, tasks, "-vvvv")
+    run = {"inside the controller": IN_PROCESS, **AS_MODULE}[way].run(fresh, tasks, "-vvvv", **given)
     assert len(run.results) == len(tasks), run.output
     assert all(result["failed"] for result in run.results)
     told = run.output + json.dumps(run.results)
@@ -267,7 +279,7 @@ def test_secrets_in_options_are_never_shown(fresh: Shop, way: str) -> None:
 
 def test_no_log_hides_the_whole_result_both_ways(fresh: Shop) -> None:
     tasks: list[Task] = [{"gradual.canary.version_info": TARGET, "no_log": True}]
-    for way in (IN_PROCESS, AS_MODULE["over another connection"]):
+    for way in (IN_PROCESS, ELSEWHERE):
         run = way.run(fresh, tasks, "-vvvv")
         assert run.code == 0, run.output
         assert "web has 1 version" not in run.output
