@@ -180,17 +180,17 @@ class Server:
 
     async def _watch(self, writer: asyncio.StreamWriter, name: str, version: int, seconds: float) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
-        position = 0
+        routes, position = self.routes, 0
         try:
-            async with asyncio.timeout(seconds), self.routes.changed:
+            async with asyncio.timeout(seconds), routes.changed:
                 while not writer.is_closing():
-                    for number, item in self.routes.events[position:]:
+                    for number, item in routes.events[position:]:
                         position += 1
                         if number > version and name in ("", item["metadata"]["name"]):
                             event = json.dumps({"type": "MODIFIED", "object": item}).encode() + b"\n"
                             writer.write(b"%x\r\n%b\r\n" % (len(event), event))
                     await writer.drain()
-                    await self.routes.changed.wait()
+                    await routes.changed.wait()
         except TimeoutError:
             pass
         writer.close()

@@ -66,6 +66,8 @@ class Site:
         modules = folder / "modules"
         shutil.copytree(folder / "collections", modules)
         shutil.rmtree(modules / "ansible_collections/gradual/canary/plugins/action")
+        self._playbooks = folder / "playbooks"  # not beside the collections, which would win over the path then
+        self._playbooks.mkdir()
         (self.port,) = free_ports(1)
         self._kubeconfig = folder / "kubeconfig"
         self._kubeconfig.write_text(json.dumps(_kubeconfig(self.port)))
@@ -93,7 +95,7 @@ class Site:
     ) -> Played:
         """Run tasks as a play, from the same weights each time."""
         self._runs += 1
-        playbook, record = (self.folder / f"{self._runs}.{kind}" for kind in ("yml", "jsonl"))
+        playbook, record = (self._playbooks / f"{self._runs}.{kind}" for kind in ("yml", "jsonl"))
         record.touch()
         inventory: dict[str, Any] = {"all": {"hosts": {f"web-{number}": {} for number in range(hosts)}}}
         playbook.with_suffix(".hosts.json").write_text(json.dumps(inventory))
@@ -116,7 +118,7 @@ class Site:
         environment = self.environment(modules=modules) | {"CANARY_RECORD": str(record)} | (settings or {})
         self.reset()
         command = ["ansible-playbook", "-i", playbook.with_suffix(".hosts.json"), playbook]
-        finished = run(command, environment, self.folder, weigh=weigh)
+        finished = run(command, environment, self._playbooks, weigh=weigh)
         return Played(finished, self.reset(), [json.loads(line) for line in record.read_text().splitlines()])
 
     def script(self, text: str) -> Played:

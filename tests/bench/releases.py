@@ -177,15 +177,14 @@ def memory(site: Site, rounds: int) -> list[Row]:
             "one": lambda: site.play(stages, weigh=True),
             "hundred": lambda: site.play(stages, hosts=plays.TARGETS, weigh=True),
             "module one": lambda: site.play(stages, modules=True, weigh=True),
-            "module hundred": lambda: site.play(stages, modules=True, hosts=plays.TARGETS, weigh=True),
+            "module ten": lambda: site.play(stages, modules=True, hosts=10, weigh=True),
         },
         rounds,
     )
     print("    modules at 50 forks", flush=True)
     most = site.play(stages, modules=True, hosts=plays.TARGETS, settings=wide, weigh=True).finished.memory
     one, hundred, module, modules = (
-        _series(runs[form], lambda run: run.finished.memory)
-        for form in ("one", "hundred", "module one", "module hundred")
+        _series(runs[form], lambda run: run.finished.memory) for form in ("one", "hundred", "module one", "module ten")
     )
     return [
         Row(
@@ -201,7 +200,7 @@ def memory(site: Site, rounds: int) -> list[Row]:
             "G9",
             "memory, 100 targets, 5 forks, MiB",
             hundred.show(0),
-            f"modules: {modules.show(0)}; at 50 forks {most:.0f} (one run)",
+            f"modules, 10 targets: {modules.show(0)}; 100 targets at 50 forks: {most:.0f} (one run)",
             modules.median / hundred.median,
             "<= 150",
             hundred.median <= 150,
