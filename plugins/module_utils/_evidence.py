@@ -221,13 +221,21 @@ def _diagnosed(verification: Verification) -> str:
     diagnosis = str(verification.split.test.diagnosis)
     kind, _colon, version = diagnosis.partition(":")
     words = {
-        "absent": f"{version} does not answer at all: the route is not applied",
+        "absent": f"{version} does not answer at all: {_why_absent(verification)}",
         "low": f"the share of {version} is too low",
         "high": f"the share of {version} is too high",
         "leak": f"{_leaked(verification)} answers although it has no weight",
         "unknown": f"version {version} answers, which is neither stable nor canary",
     }
     return words.get(kind) or _WRONG.get(diagnosis, diagnosis)
+
+
+def _why_absent(verification: Verification) -> str:
+    unknown = verification.populations[None]
+    nameless = unknown.count - unknown.errors
+    if nameless > verification.claim.unclassified * verification.sent:
+        return f"{nameless} of {verification.sent} answers did not tell their version; check identify, and its image"
+    return "the route is not applied"
 
 
 def _leaked(verification: Verification) -> str:
