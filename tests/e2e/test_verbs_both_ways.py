@@ -34,6 +34,7 @@ SAMPLED = {
     "identify": {"header": "X-Version"},
     "rate": 300,
     "profile": "quick",
+    "settle_timeout": 2,
     "stable": "v1",
     "canary": "v2",
 }
@@ -211,7 +212,7 @@ def test_a_whole_life_gives_the_same_results_both_ways(open_shop: OpenShop) -> N
     assert inside.code == outside.code == 0, outside.output
     compare(results(inside, here), results(outside, there), LIFE)
     failed = [number for number, result in enumerate(inside.results, start=1) if result["failed"]]
-    assert failed == [2, 8, 9, 10, 12], "what LIFE is made of"
+    assert failed == [8, 9, 10, 12], "what LIFE is made of"
     assert [write["verb"] for write in inside.writes] == [write["verb"] for write in outside.writes]
 
 
@@ -243,37 +244,39 @@ def test_bad_arguments_and_failures_are_told_in_the_same_words_both_ways(fresh: 
 
 @pytest.mark.parametrize("way", ["inside the controller", *AS_MODULE])
 def test_secrets_in_options_are_never_shown(fresh: Shop, way: str) -> None:
-    secrets = [f"s3cret-{part}-{'x' * 12}" for part in ("token", "password", "inline", "proxy")]
-    given = dict(zip(("token", "password", "inline", "proxy"), secrets, strict=True))
+    secrets = {name: f"s3cret-{name}-{'x' * 12}" for name in ("token", "password", "inline", "proxy")}
+    # Not as extra variables: Ansible itself shows those at -vvvv.
+    fresh.operator.environment.update({f"CANARY_TEST_{name}": secret for name, secret in secrets.items()})
+    token, password, inline, proxy = (f"{{{{ lookup('env', 'CANARY_TEST_{name}') }}}}" for name in secrets)
     server = "https://127.0.0.1:1"
     kubeconfig = {
         "current-context": "one",
         "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
         "clusters": [{"name": "one", "cluster": {"server": server}}],
-        "users": [{"name": "one", "user": {"token": "{{ inline }}"}}],
+        "users": [{"name": "one", "user": {"token": inline}}],
     }
     common = {**TARGET, "api_timeout": 1}
     tasks: list[Task] = [
-        {"gradual.canary.version_info": {**common, "host": server, "api_key": "{{ token }}"}},
-        {"gradual.canary.version_info": {**common, "host": server, "username": "me", "password": "{{ password }}"}},
+        {"gradual.canary.version_info": {**common, "host": server, "api_key": token}},
+        {"gradual.canary.version_info": {**common, "host": server, "username": "me", "password": password}},
         {"gradual.canary.version_info": {**common, "kubeconfig": kubeconfig}},
         {
             "gradual.canary.version_info": {
                 **common,
                 "host": server,
-                "api_key": "{{ token }}",
+                "api_key": token,
                 "proxy": "http://127.0.0.1:2",
-                "proxy_headers": {"proxy_basic_auth": "me:{{ proxy }}"},
+                "proxy_headers": {"proxy_basic_auth": f"me:{proxy}"},
             }
         },
-        {"gradual.canary.version_info": {**common, "host": server, "api_key": "{{ token }}", "api_timeout": "late"}},
-        {"gradual.canary.version_info": {**common, "host": server, "api_key": "{{ token }}", "unknown": "{{ token }}"}},
+        {"gradual.canary.version_info": {**common, "host": server, "api_key": token, "api_timeout": "late"}},
+        {"gradual.canary.version_info": {**common, "host": server, "api_key": token, "unknown": token}},
     ]
-    run = {"inside the controller": IN_PROCESS, **AS_MODULE}[way].run(fresh, tasks, "-vvvv", **given)
+    run = {"inside the controller": IN_PROCESS, **AS_MODULE}[way].run(fresh, tasks, "-vvvv")
     assert len(run.results) == len(tasks), run.output
     assert all(result["failed"] for result in run.results)
     told = run.output + json.dumps(run.results)
-    shown = [line for line in told.splitlines() if any(secret in line for secret in secrets)]
+    shown = [line for line in told.splitlines() if any(secret in line for secret in secrets.values())]
     assert not shown, shown[:3]
 
 
