@@ -229,6 +229,11 @@ last_canary_answer_s:
   returned: when O(since) is given
   type: float
   sample: 0.021
+decided_at:
+  description: Time of the verdict in seconds since the epoch, for the O(since) of the proof that follows a rollback.
+  returned: always
+  type: float
+  sample: 1795226335.124
 msg:
   description: The evidence in one sentence.
   returned: always
@@ -304,13 +309,14 @@ def run(task: _task.Task) -> _task.Values:
         values = _evidence.as_result(matched)
         matches.append({"match": match.as_option(), **values})
         if matched.verdict != "pass":
-            return {"failed": True, **values, "matches": matches, "msg": f"requests with {match}: {values['msg']}"}
+            message = f"requests with {match}: {values['msg']}"
+            return {"failed": True, **values, "matches": matches, "decided_at": time.time(), "msg": message}
     verification = _sample(task, sampling, claim)
     since = params["since"]
     values = _evidence.as_result(verification, since=None if since is None else time.monotonic() - time.time() + since)
     if matches:
         values["matches"] = matches
-    return {"failed": verification.verdict != "pass", **values}
+    return {"failed": verification.verdict != "pass", **values, "decided_at": time.time()}
 
 
 def _sample(task: _task.Task, sampling: Sampling, claim: Claim, match: Match | None = None) -> Verification:

@@ -51,7 +51,8 @@ class Journey:
             backend,
             home,
             namespace=f"load-{secrets.token_hex(3)}",
-            client={"rate": 500, **(client or {})},
+            # Enough under way that the rate is kept when answers take a while.
+            client={"rate": 500, "concurrency": 64, **(client or {})},
             **{**QUICK, "canary_workload": workload, **changes},
         )
         self._home = home

@@ -20,6 +20,9 @@ MOST_ON_A_FAST_GATEWAY = 20
 OVERHEAD_SECONDS = 0.3
 """What everything but the gateway may take: noticing, deciding, writing."""
 
+UNSEEN_SECONDS = 0.2
+"""How much later than the proof's last answer from the bad version a user's may come: 100 samples, 10 % of them bad."""
+
 
 def release(journey: Journey, *, probe: bool) -> tuple[Run, dict[str, Any]]:
     """Release the bad version; return the run and the load's counts once everything in flight has ended."""
@@ -49,7 +52,7 @@ def test_a_bad_version_is_gone_before_many_users_notice(backend: str, home: Path
     assert counts["failed"] == bad["failed"] > 0, journey.explained(counts)
     assert counts["failed"] <= most, f"{remark}\n{journey.explained(counts)}"
     assert reported is not None
-    assert last - decided <= reported, "the bad version answered users later than the rollback says"
+    assert last - decided <= reported + UNSEEN_SECONDS, "the bad version answered users later than the rollback says"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
