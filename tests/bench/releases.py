@@ -11,7 +11,7 @@ from tests.bench.measure import Series, in_turn
 from tests.bench.plays import Played, Site, Task
 from tests.bench.report import Row
 
-_MANY, _FEW = 11, 4
+_MANY, _SOME, _FEW = 11, 6, 3  # stages of the long plays: verbs, role, naive forms
 _STAGES = ((10, 0), (50, 10), (100, 50))
 _CURLS = 100
 _SAMPLES_A_STAGE = 495
@@ -81,7 +81,7 @@ def stage(site: Site, rounds: int) -> list[Row]:
             "verbs 1": lambda: site.play(verbs(1)),
             "verbs n": lambda: site.play(verbs(_MANY)),
             "role 1": lambda: site.play(roles(1)),
-            "role n": lambda: site.play(roles(_MANY)),
+            "role n": lambda: site.play(roles(_SOME)),
             "module 1": lambda: site.play(verbs(1), modules=True),
             "module n": lambda: site.play(verbs(_FEW), modules=True),
             "shell 1": lambda: site.play(naive(1)),
@@ -94,7 +94,7 @@ def stage(site: Site, rounds: int) -> list[Row]:
         one, many = (_series(runs[f"{form} {size}"], lambda run: run.without_sampling) for size in ("1", "n"))
         return many.minus(one).over((stages - 1) / 1000)
 
-    ours, role = slope("verbs", _MANY), slope("role", _MANY)
+    ours, role = slope("verbs", _MANY), slope("role", _SOME)
     module, shell = slope("module", _FEW), slope("shell", _FEW)
     return [
         Row(

@@ -39,7 +39,10 @@ def main() -> None:
     started, load = time.monotonic(), os.getloadavg()[0]
     _require_wrk()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        rows = list(_measure(goals, arguments.rounds, Path(folder), lab=not arguments.no_lab))
+        rows = []
+        for row in _measure(goals, arguments.rounds, Path(folder), lab=not arguments.no_lab):
+            print(f"    {row.goal:3} {row.what}: {row.ours} | {row.naive} | {row.target}", flush=True)
+            rows.append(row)
     seconds = time.monotonic() - started
     print(f"\n{report.machine()}\n\n{report.table(rows)}\n\n{seconds:.0f} s")
     if goals == GOALS:
