@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -81,15 +82,19 @@ def run(command: Sequence[object], environment: Mapping[str, str], directory: Pa
             start_new_session=True,
         )
         scales = _Scales(process.pid) if weigh else None
-        watchdog = threading.Timer(_LONGEST, os.killpg, (process.pid, 9))
+        watchdog = threading.Timer(_LONGEST, os.killpg, (process.pid, signal.SIGKILL))
         watchdog.start()
         try:
             _pid, status, usage = os.wait4(process.pid, 0)
+            wall = time.monotonic() - started
+        except BaseException:  # interrupted: the process would go on, in a session of its own
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         finally:
             watchdog.cancel()
-        wall = time.monotonic() - started
+            memory = scales.stop() if scales else 0.0
         process.returncode = os.waitstatus_to_exitcode(status)
-        memory = scales.stop() if scales else 0.0
         output.seek(0)
         text = output.read()
     if process.returncode:

@@ -51,8 +51,8 @@ _METHOD = """\
 - "Module" is the same verb with its action plugin taken away, so that Ansible runs it in a process of its own. All
   forms have pipelining and a fixed interpreter. "Shell" writes and reads with curl instead of kubectl, which takes much
   longer to start: the naive form at its best.
-- G2 is the slope between plays of 1 and 11 stages (the role: 1 and 6, naive: 1 and 3). A stage is `traffic` and `verify`, or the role
-  `shift`. The seconds in which verify sampled are taken off, as it says them itself.
+- G2 is the slope between plays of 1 and 11 stages (the role: 1 and 6, naive: 1 and 3). A stage is `traffic` and
+  `verify`, or the role `shift`. The seconds in which verify sampled are taken off, as it says them itself.
 - G3 has no limit on the rate. The naive forms sample 100 answers a stage, as tutorials do, and prove nothing by it.
 - G4, G5: every sample has a connection of its own, 16 are under way at once, and verify's tests and gates judge each;
   client and gateway share this machine. wrk uses one thread and keeps nothing about single answers; with TLS it resumes
