@@ -198,6 +198,11 @@ def reach(shop: Shop) -> None:
     shop.operator.environment["ANSIBLE_CONNECTION_PLUGINS"] = str(CONNECTIONS)
 
 
+def as_modules(run: Run) -> bool:
+    """Say whether a run at -vvv carried modules somewhere, in the wrapper that Ansible gives them."""
+    return "AnsiballZ_" in run.output
+
+
 def compare(one: list[dict[str, Any]], other: list[dict[str, Any]], tasks: list[Task]) -> None:
     assert len(one) == len(other) == len(tasks)
     for number, (task, left, right) in enumerate(zip(tasks, one, other, strict=True), start=1):
@@ -208,8 +213,10 @@ def test_a_whole_life_gives_the_same_results_both_ways(open_shop: OpenShop) -> N
     here, there = open_shop("gateway_api"), open_shop("gateway_api")
     for shop in (here, there):
         reach(shop)
-    inside, outside = IN_PROCESS.run(here, LIFE, "--diff"), ELSEWHERE.run(there, LIFE, "--diff")
+    inside, outside = IN_PROCESS.run(here, LIFE, "--diff", "-vvv"), ELSEWHERE.run(there, LIFE, "--diff", "-vvv")
     assert inside.code == outside.code == 0, outside.output
+    assert as_modules(outside)
+    assert not as_modules(inside)
     compare(results(inside, here), results(outside, there), LIFE)
     failed = [number for number, result in enumerate(inside.results, start=1) if result["failed"]]
     assert failed == [8, 9, 10, 12], "what LIFE is made of"
@@ -228,7 +235,9 @@ def test_check_mode_gives_the_same_results_both_ways(fresh: Shop, way: str) -> N
 
 @pytest.mark.parametrize("way", [name for name in AS_MODULE if name != "over another connection"])
 def test_become_and_async_run_modules_with_the_same_results(fresh: Shop, way: str) -> None:
-    inside, outside = IN_PROCESS.run(fresh, SOME), AS_MODULE[way].run(fresh, SOME)
+    inside, outside = IN_PROCESS.run(fresh, SOME, "-vvv"), AS_MODULE[way].run(fresh, SOME, "-vvv")
+    assert as_modules(outside)
+    assert not as_modules(inside)
     compare(results(inside, fresh), results(outside, fresh), SOME)
     failed = [result["failed"] for result in inside.results]
     assert True in failed
