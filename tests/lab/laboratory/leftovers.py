@@ -23,8 +23,8 @@ def remove(places: Places) -> None:
     Nothing of this needs the lab to be in working order.
     """
     processes.stop(recorded(places), patience=2)
-    # What is left are the shims of containers, and components whose record was lost.
-    processes.kill(processes.all_of(places.name))
+    # What is left are the shims of containers, components whose record was lost, and what components left behind.
+    processes.kill(all_of(places))
     for folder in cgroups(places.cgroup):
         _remove_cgroup(folder)
     # The sockets of the shims lie in one folder for all containerds of a machine.
@@ -49,10 +49,20 @@ def remove(places: Places) -> None:
 
 def recorded(places: Places) -> list[int]:
     """The pids of the recorded components that still run."""
-    records = places.run / "pids"
-    names = [entry.name for entry in records.iterdir()] if records.is_dir() else []
-    found = (processes.pid_of(places, name) for name in names)
+    found = (processes.pid_of(places, name) for name in _components(places))
     return [pid for pid in found if pid is not None]
+
+
+def all_of(places: Places) -> set[int]:
+    """Every process of the lab, whether or not it can still be recognised by its environment."""
+    network = namespace.NAMESPACES / places.namespace
+    sessions = [processes.session_of(places, name, network) for name in _components(places)]
+    return {*processes.all_of(places.name), *(pid for session in sessions for pid in session)}
+
+
+def _components(places: Places) -> list[str]:
+    records = places.run / "pids"
+    return [entry.name for entry in records.iterdir()] if records.is_dir() else []
 
 
 def hierarchies() -> list[Path]:

@@ -38,7 +38,7 @@ def fetch(catalogue: Catalogue, tiers: Sequence[str]) -> None:
         for manifest in component.apply:
             if manifest.module and not _location(manifest).exists():
                 print(f"fetching {manifest.path} of {manifest.module}", flush=True)
-                _copy(_module_folder(manifest.module) / manifest.path, _location(manifest))
+                _copy(module_folder(manifest.module) / manifest.path, _location(manifest))
 
 
 def documents(manifest: Manifest) -> Iterator[Document]:
@@ -74,7 +74,8 @@ def _location(manifest: Manifest) -> Path:
     return cache() / "manifests" / manifest.module / manifest.path if manifest.module else HERE / manifest.path
 
 
-def _module_folder(module: str) -> Path:
+def module_folder(module: str) -> Path:
+    """Where Go keeps the files of PATH@VERSION; fetches them when they are not there yet."""
     command = ["go", "mod", "download", "-json", module]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:

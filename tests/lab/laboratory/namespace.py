@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import LabError
@@ -54,12 +55,41 @@ def forward() -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
 
 
+@dataclass(frozen=True)
+class End:
+    """One end of a link: in which namespace, the device's name, and the node and the pods behind it."""
+
+    namespace: str
+    device: str
+    node: str
+    pods: str
+
+
+def link(one: End, other: End) -> None:
+    """Join two namespaces, so that either reaches the other's node and pods. A link that is there stays."""
+    if _succeeds("ip", "-n", one.namespace, "link", "show", one.device):
+        return
+    pair = ("type", "veth", "peer", "name", other.device, "netns", other.namespace)
+    _run("ip", "link", "add", one.device, "netns", one.namespace, *pair)
+    for end in (one, other):
+        _run("ip", "-n", end.namespace, "link", "set", end.device, "up")
+    for here, there in ((one, other), (other, one)):
+        route = ("ip", "-n", here.namespace, "route", "replace")
+        # The nodes' addresses are on `lo`, and either answers for its own on this link too.
+        _run(*route, f"{there.node}/32", "dev", here.device, "src", here.node)
+        _run(*route, there.pods, "via", there.node, "dev", here.device, "onlink", "src", here.node)
+
+
 def remove(name: str) -> None:
     """Remove the namespace; one that is not there is fine."""
     path = NAMESPACES / name
     if exists(name):
         _run("ip", "netns", "delete", name)
     path.unlink(missing_ok=True)
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _run(*command: str) -> None:

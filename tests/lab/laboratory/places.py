@@ -45,9 +45,19 @@ class Places:
         return self.run.with_name(self.name + ".lock")
 
     @property
+    def beside(self) -> Path:
+        """Says beside which lab this one is, if it is; removed by `down`."""
+        return self.run.with_name(self.name + ".beside")
+
+    @property
     def bin(self) -> Path:
         """Links to the built programs, under the names they are started by."""
         return self.state / "bin"
+
+    @property
+    def trees(self) -> Path:
+        """Links to the folders of files put together for components."""
+        return self.state / "trees"
 
     @property
     def logs(self) -> Path:
@@ -77,16 +87,18 @@ class Placeholders:
     values: Mapping[str, str]
 
     @classmethod
-    def of(cls, places: Places, catalogue: Catalogue) -> Placeholders:
+    def of(cls, places: Places, catalogue: Catalogue, position: int = 0) -> Placeholders:
         """The lab's own values first, then the constants, which may refer to those before them."""
         values = {
             "name": places.name,
             "bin": str(places.bin),
             "state": str(places.state),
             "run": str(places.run),
+            "trees": str(places.trees),
             "cgroup": places.cgroup,
             "snapshotter": snapshotter(places.state),
         }
+        values |= catalogue.positions[position]
         for name, value in catalogue.constants.items():
             values[name] = Template(value).substitute(values)
         return cls(values)

@@ -56,6 +56,18 @@ def pid_of(places: Places, component: str) -> int | None:
     return pid if _belongs(pid, places.name) else None
 
 
+def session_of(places: Places, component: str, namespace: Path) -> list[int]:
+    """What a component started and left behind: its session's processes in the lab's network namespace.
+
+    nginx writes its title over its environment, so the mark does not tell.
+    """
+    try:
+        session = int(_record(places, component).read_text())
+    except (OSError, ValueError):
+        return []
+    return [pid for pid in inside(namespace) if _session(pid) == session]
+
+
 def all_of(name: str) -> list[int]:
     """Every process of the lab, recorded or not, with the helpers that its components started."""
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _belongs(int(entry), name)]
@@ -113,6 +125,13 @@ def _environment(pid: int) -> bytes:
 def _network(pid: int) -> int | None:
     try:
         return Path(f"/proc/{pid}/ns/net").stat().st_ino
+    except OSError:
+        return None
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
     except OSError:
         return None
 

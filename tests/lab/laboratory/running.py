@@ -9,13 +9,25 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
-from . import builds, certificates, images, leftovers, manifests, namespace, processes, readiness
+from . import (
+    builds,
+    certificates,
+    images,
+    leftovers,
+    manifests,
+    mounts,
+    namespace,
+    neighbours,
+    processes,
+    readiness,
+    trees,
+)
 from .api import Api
-from .catalogue import HERE, Catalogue, Component
+from .catalogue import HERE, Catalogue, Certificate, Component
 from .errors import LabError, last_lines
 from .packages import SYSTEM_PATH
 from .places import Placeholders, Places
@@ -42,7 +54,7 @@ class Laboratory:
     def __init__(self, places: Places, catalogue: Catalogue) -> None:
         self.places = places
         self.catalogue = catalogue
-        self.placeholders = Placeholders.of(places, catalogue)
+        self.placeholders = Placeholders.of(places, catalogue, neighbours.seat_of(places).position)
         self.certificates = Path(self.placeholders["certificates"])
         self.address = f"{self.placeholders['node_address']}:{API_PORT}"
         self.environment = {"PATH": f"{places.bin}:{SYSTEM_PATH}", "HOME": str(places.state), "LANG": "C.UTF-8"}
@@ -75,8 +87,10 @@ class Laboratory:
         if not namespace.exists(self.places.namespace) or not leftovers.recorded(self.places):
             leftovers.remove(self.places)
             namespace.create(self.places.namespace, self.placeholders["node_address"])
+        neighbours.join(self.places, self.catalogue)
         leftovers.create_cgroup(self.places.cgroup)
         self._write_files(builds.programs(self.catalogue, tiers))
+        builds.link(trees.trees(self.catalogue, tiers), self.places.trees)
         self._tiers.parent.mkdir(parents=True, exist_ok=True)
         self._tiers.write_text(" ".join(tiers))
         namespace.enter(self.places.namespace)
@@ -104,10 +118,14 @@ class Laboratory:
         ports = " ".join(map(str, component.ports))
         return Row(component.name, state, str(pid or "-"), "yes" if not unmet else f"no: {unmet}", ports or "-")
 
+    def _filled(self, certificate: Certificate) -> Certificate:
+        addresses = tuple(self.placeholders.fill(address) for address in certificate.addresses)
+        return replace(certificate, addresses=addresses)
+
     def _write_files(self, programs: Sequence[builds.Program]) -> None:
         self.places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         builds.link(programs, self.places.bin)
-        certificates.create(self.catalogue.certificates, self.certificates)
+        certificates.create([self._filled(each) for each in self.catalogue.certificates], self.certificates)
         for certificate in self.catalogue.certificates:
             if certificate.kubeconfig:
                 server = f"https://{self.address}"
@@ -125,6 +143,7 @@ class Laboratory:
         api = Api(self.address, self.certificates)
         ready = {component.name: threading.Event() for component in components}
         abandoned = threading.Event()
+        began = time.monotonic()
 
         def bring_up(component: Component) -> None:
             for need in component.needs:
@@ -136,6 +155,8 @@ class Laboratory:
             words = "was up already" if already else f"up after {time.monotonic() - started:.1f} s"
             print(f"{component.name} {words}", flush=True)
             ready[component.name].set()
+            if all(ready[each.name].is_set() for each in components if each.tier == component.tier):
+                print(f"tier {component.tier} is up: {time.monotonic() - began:.1f} s", flush=True)
 
         with ThreadPoolExecutor(len(components)) as pool:
             futures = [pool.submit(bring_up, component) for component in components]
@@ -152,13 +173,16 @@ class Laboratory:
         }
         already = processes.pid_of(self.places, component.name) is not None
         if not already:
+            network = namespace.NAMESPACES / self.places.namespace
+            processes.kill(processes.session_of(self.places, component.name, network))
             for words in component.prepare:
                 self._prepare(component, [self.placeholders.fill(word) for word in words], environment)
             if not component.command or not self._done(component).exists():
                 self._apply(component, api)
             if component.command:
                 command = [self.placeholders.fill(word) for word in component.command]
-                processes.start(self.places, component.name, command, environment)
+                folders = {place: self.placeholders.fill(source) for place, source in component.mounts.items()}
+                processes.start(self.places, component.name, mounts.seeing(folders, command, self.places), environment)
         deadline = time.monotonic() + PATIENCE
         while (unmet := self._unmet(component, api)) and not abandoned.is_set():
             if component.command and processes.pid_of(self.places, component.name) is None:

@@ -1,0 +1,1 @@
+return require("nginx.cookie") -- its name in Debian

@@ -1,0 +1,1 @@
+return require("nginx.dns.resolver") -- its name in Debian
