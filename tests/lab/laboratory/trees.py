@@ -55,7 +55,9 @@ def _copy(source: Path, target: Path) -> None:
 
 def _edit(file: Path, edit: Edit) -> None:
     # The pattern has to match once: a newer version of the file may have become another.
-    text, count = re.subn(edit.pattern, lambda match: edit.replacement, file.read_text(), flags=re.DOTALL | re.MULTILINE)
+    text, count = re.subn(
+        edit.pattern, lambda match: edit.replacement, file.read_text(), flags=re.DOTALL | re.MULTILINE
+    )
     if count != 1:
         raise LabError(f"{file.name} was to be edited in one place, but {edit.pattern!r} matches it {count} times")
     file.write_text(text)
