@@ -109,16 +109,19 @@ def next_stage(stages: t.Sequence[Stage], weight: Weight) -> int:
 
 
 def status_of(version: str, split: t.Mapping[str, t.Any]) -> str:
-    """Return ``new``, ``underway``, ``finished`` or ``other_canary`` for a release of `version`.
+    """Return ``new``, ``underway``, ``promoted``, ``finished`` or ``other_canary`` for a release of `version`.
+
+    ``promoted``: it is the stable version, and its canary route is still there.
 
     split: ``Split.as_result()``; empty: nothing is known, so the release is new.
     """
     canary = (split.get("canary") or {}).get("version")
     if canary not in (None, version):
         return "other_canary"
+    stable = (split.get("stable") or {}).get("version")
     if canary == version:
-        return "underway"
-    return "finished" if (split.get("stable") or {}).get("version") == version else "new"
+        return "promoted" if stable == version else "underway"
+    return "finished" if stable == version else "new"
 
 
 def _stage(number: int, entry: t.Mapping[str, t.Any], start: Weight, version: str) -> Stage:

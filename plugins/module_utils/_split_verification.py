@@ -95,12 +95,13 @@ class SplitVerification:
     def update(self, version: str, now: float) -> Verdict | None:
         """Take one answer, in the order of sending, and return the verdict, if there is one.
 
-        A test that fails before `settle_until` is not a verdict: it is kept in `failed` and a fresh one starts.
+        A test that does not pass before `settle_until` is not a verdict: it is kept in `failed` and a fresh one starts.
+        Inconclusive counts, too: answers from before and after a change may well add up to neither weight.
         """
         if self.test.verdict is not None:
             return self.test.verdict
         self.sequence.append(version)
-        if self.test.update(version) == "fail" and now < self.settle_until:
+        if self.test.update(version) in ("fail", "inconclusive") and now < self.settle_until:
             self.failed.append(Attempt(self.test.count, self.test.reason, self.test.diagnosis))
             self.test = self._fresh_test()
             self.sequence = []

@@ -37,7 +37,7 @@ class Terminal:
         """Show a line that the next one replaces. Only called when interactive."""
 
     def ask(self, text: str, seconds: float | None) -> str | None:
-        """Ask a person and return the answer; None when there is nobody to ask or nobody answered in time."""
+        """Ask a person and return the answer; None when there is nobody to ask. Raises TimeoutError."""
         return None
 
 

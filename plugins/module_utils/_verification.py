@@ -170,7 +170,9 @@ class Verification:
     def _judge_health(self, version: str | None, *, failed: bool, latency: float) -> None:
         if self.unclassified_errors is not None:
             self.unclassified_errors.update(failed and version is None)
-            if self.unclassified_errors.verdict == "rollback":
+            # While a probe settles no user is there to be hurt, and a gateway may answer 503 until it has the route.
+            probing = self.claim.prove_health and self.seconds < self.claim.settle
+            if self.unclassified_errors.verdict == "rollback" and not probing:
                 self._decide("fail", "gate:unclassified_errors", "rollback")
         if version not in (self.claim.canary, self.claim.stable):
             return

@@ -162,9 +162,12 @@ def _asked(task: _task.Task, gate: Gate) -> Decision:
     if task.params["next"]:
         lines.append(f"  next: {task.params['next']}")
     question = "\n".join([*lines, f"{task.params['prompt']} [y, n or a reason] "])
-    answer = task.terminal.ask(question, task.params["timeout"])
+    try:
+        answer = task.terminal.ask(question, task.params["timeout"])
+    except TimeoutError:
+        raise gate.refused(f"nobody answered within {task.params['timeout']} s") from None
     if answer is None:
-        raise gate.refused(f"nobody answered (no terminal, or not within {task.params['timeout']} s)")
+        raise gate.refused("there is no terminal to ask on, or it was interrupted")
     return judge(gate, answer)
 
 

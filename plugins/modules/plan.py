@@ -71,7 +71,8 @@ stages:
       approve: null
 status:
   description:
-    - V(new) when the version has no share yet, V(underway) when it has one, V(finished) when it is the stable version.
+    - V(new) when the version has no share yet, V(underway) when it is the canary, V(promoted) when it is the stable
+      version and its canary route is still there, V(finished) when it is the stable version.
     - V(other_canary) when another version is the canary.
   returned: success
   type: str

@@ -107,7 +107,7 @@ class _DisplayTerminal(Terminal):
         except (AnsiblePromptNoninteractive, AnsiblePromptInterrupt):
             return None
         if seconds is not None and time.monotonic() - started >= seconds:
-            return None  # what was typed so far was never confirmed with Enter
+            raise TimeoutError  # what was typed so far was never confirmed with Enter
         return bytes(answer).decode(errors="replace").strip()
 
 

@@ -19,7 +19,7 @@ from tests.shop.shop import Shop
 Way = Callable[[Operator, terminals.Start], Run]
 EVIDENCE = "50 % proven: 663 of 1327 answers from v2"
 ADVICE = "To approve, answer y on a terminal, or run again with -e canary_approve=web/v2/50"
-NOBODY = "nobody answered (no terminal, or not within "
+NOBODY = "there is no terminal to ask on, or it was interrupted"
 
 
 def answering(*answers: str) -> Way:
@@ -35,7 +35,7 @@ REFUSALS: dict[str, tuple[Way, dict[str, Any], str]] = {
     "ansible-runner": (terminals.under_ansible_runner, {}, "this runs under ansible-runner, where nobody can be asked"),
     "AWX": (answering(), {"awx_job_id": 7}, "this runs under AWX, where nobody can be asked"),
     "Tower": (answering(), {"tower_job_id": 7}, "this runs under AWX, where nobody can be asked"),
-    "a time-out": (answering(), {"ask_timeout": 1}, NOBODY),
+    "a time-out": (answering(), {"ask_timeout": 1}, "nobody answered within 1 s"),
     "an empty answer": (answering(""), {}, "the answer was empty"),
     "a blank answer": (answering("   "), {}, "the answer was empty"),
     "no": (answering("n"), {}, "the answer was no."),

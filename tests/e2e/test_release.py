@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -276,6 +277,85 @@ def test_a_release_that_holds_goes_on_where_it_was(shop: Shop) -> None:
     assert all("deployments/web-v2" not in write["path"] for write in run.writes), "it was deployed already"
     assert next(split["weight"] for split in run.values("after")) != "0", "users were not sent back"
     all_on(shop, "v2")
+
+
+def test_a_release_that_was_cut_short_right_after_the_promotion_is_finished_by_the_next_run(shop: Shop) -> None:
+    held(shop, stages=HELD_AT_ALL)
+    promote_and_stop(shop)
+    release(shop, "v2").require()
+    all_on(shop, "v2")
+    assert pods_wanted(shop)["v1"] == 0
+    nothing_changes(release(shop, "v2"))
+
+
+def test_a_rollback_right_after_a_promotion_that_was_cut_short_returns_to_the_version_before(shop: Shop) -> None:
+    held(shop, stages=HELD_AT_ALL)
+    promote_and_stop(shop)
+    shop.run("rollback").require()
+    all_on(shop, "v1")
+
+
+def test_an_old_version_that_was_kept_is_ended_by_a_run_that_does_not_keep_it(shop: Shop) -> None:
+    release(shop, "v2", canary_old="present").require()
+    assert pods_wanted(shop)["v1"] == 1
+    release(shop, "v2").require()
+    assert pods_wanted(shop)["v1"] == 0
+
+
+def test_a_weight_that_somebody_else_changed_stops_the_release_and_is_left_as_it_is(shop: Shop) -> None:
+    """The release believes in 20 %, which is what its last stage gave; somebody else made it 50 % meanwhile."""
+    held(shop)
+    run = shop.operator.run(str(shift_of(shop, start="20", weight="80")), canary_version="v2")
+    assert run.code != 0
+    assert "gives 50 % to the canary and not 20 % as expected" in run.output
+    assert words(shop).startswith("50 % to web-v2")
+
+
+def test_a_version_that_never_got_ready_has_no_pods_left(shop: Shop) -> None:
+    run = release(shop, "broken")
+    assert run.code != 0
+    assert "CrashLoopBackOff" in run.output
+    assert pods_wanted(shop)["broken"] == 0
+    all_on(shop, "v1")
+
+
+def promote_and_stop(shop: Shop) -> None:
+    """Do what a release does last of all that users could notice, as if it had been killed then."""
+    shop.operator.run(str(playbook_of(shop, {"state": "promoted", "version": "v2"}))).require()
+
+
+def shift_of(shop: Shop, **stage: str) -> Path:
+    """Return a playbook with the role that does one stage."""
+    options = {**stage, "number": 1, "name": "x", "matches": [], "verify": {"profile": "quick"}, "bake": 0}
+    role = {"role": "gradual.canary.shift", "shift_stable": "v1", "shift_stage": options}
+    return playbook_with(shop, {"roles": [role]})
+
+
+def playbook_of(shop: Shop, options: dict[str, Any]) -> Path:
+    task = {
+        "name": "Move traffic",
+        "gradual.canary.traffic": {
+            "namespace": "{{ canary_namespace }}",
+            "app": "{{ canary_app }}",
+            "backend": "{{ canary_backend }}",
+            **options,
+        },
+    }
+    return playbook_with(shop, {"tasks": [task]})
+
+
+def playbook_with(shop: Shop, content: dict[str, Any]) -> Path:
+    play = {
+        "name": "One thing",
+        "hosts": "all",
+        "connection": "local",
+        "gather_facts": False,
+        "module_defaults": {"group/gradual.canary.cluster": "{{ canary_cluster }}"},
+        **content,
+    }
+    path = shop.operator.home / "one_thing.yml"
+    path.write_text(json.dumps([play]))
+    return path
 
 
 def test_a_release_of_another_version_meanwhile_is_refused(shop: Shop) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tests.contract.cluster_access import Access
+from tests.contract.workloads import IMAGE, PULL
 from tests.shop.operators import ROOT, Operator, Run
 from tests.shop.systems import HOSTNAME, SYSTEMS, Object, System
 
@@ -131,6 +132,11 @@ def inventory_of(backend: str, system: System, namespace: str, hostname: str) ->
     variables: dict[str, Any] = dict(example["all"]["hosts"]["shop"])
     variables["canary_cluster"] = {"kubeconfig": os.environ.get("CANARY_TEST_KUBECONFIG") or os.environ["KUBECONFIG"]}
     variables["canary_namespace"] = namespace
+    variables["canary_workload"] = {
+        **variables["canary_workload"],
+        "image": IMAGE.format(version="{{ canary_version }}"),
+        "image_pull_policy": PULL,
+    }
     variables["canary_client"] = {
         **variables["canary_client"],
         "url": f"http://{hostname}/",

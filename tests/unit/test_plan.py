@@ -76,7 +76,7 @@ def test_a_release_goes_on_at_the_stage_that_has_not_been_proven(weight: str, nu
         ({"stable": {"version": "v1"}, "canary": None}, "new"),
         ({"stable": {"version": "v1"}, "canary": {"version": "v2"}}, "underway"),
         ({"stable": {"version": "v2"}, "canary": None}, "finished"),
-        ({"stable": {"version": "v2"}, "canary": {"version": "v2"}}, "underway"),
+        ({"stable": {"version": "v2"}, "canary": {"version": "v2"}}, "promoted"),
         ({"stable": {"version": "v1"}, "canary": {"version": "v3"}}, "other_canary"),
     ],
 )

@@ -44,6 +44,9 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
 _FIELD: t.Final = ("spec", "rules")
 """The part of the object with the weights, as managedFields has it: the list is atomic."""
 
+_STATUS_SECONDS: t.Final = 5.0
+"""How long a preflight waits for the first word of a route's controller; on the lab it takes 0.1 s at most."""
+
 _ATTEMPTS: t.Final = 4
 """Patches of one change when others keep writing to the route without touching the split."""
 
@@ -82,6 +85,16 @@ class GatewayApi(Backend):
             route = self._read()
         except TargetNotFound as error:
             return (Finding("error", error.code, error.message, "Create the HTTPRoute, or correct backend.route."),)
+        if not self.cluster.check_mode and _pending(route):
+            # A route written a moment ago: its controller is given the time to say something.
+            self.cluster.wait(
+                "HTTPRoute",
+                self.route_namespace,
+                lambda routes: not any(_pending(each) for each in routes),
+                seconds=_STATUS_SECONDS,
+                fields=f"metadata.name={self._route_name()}",
+            )
+            route = self._read()
         return tuple(Preflight(self.cluster, self.target).findings(route, self.options.get("rule")))
 
     def set(
@@ -246,6 +259,10 @@ class GatewayApi(Backend):
             if kind:
                 found.add(str(kind["spec"]["controllerName"]))
         return frozenset(found)
+
+
+def _pending(route: Object) -> bool:
+    return any(parent.state == "pending" for parent in route_status.parents(route))
 
 
 def _detached(rule: SplitRule) -> State:
