@@ -1,0 +1,255 @@
+"""What the documentation shows is run as it stands: every EXAMPLES task, every role's play, every shipped inventory.
+
+An example that does not run is wrong. Only names of this cluster take the place of the example's (`of_this_cluster`),
+and what an example takes for granted is made before it (`BEFORE_TASK`, `BEFORE_PLAY`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.contract.workloads import IMAGE, PULL
+from tests.e2e.conftest import OpenShop
+from tests.shop.operators import ROOT, Operator, Run
+from tests.shop.shop import Shop
+from tests.shop.systems import SYSTEMS
+
+Task = dict[str, Any]
+
+APPROVED = {"canary_approve": ["web/v2/50"]}
+RATE = 1000  # requests a second: what is proven is the same at any rate, and sooner at this
+V1 = {"namespace": "{{ canary_namespace }}", "app": "web", "version": "v1", "backend": "{{ canary_backend }}"}
+V2 = {**V1, "version": "v2"}
+
+
+def deploy(version: str) -> Task:
+    variables = {"canary_version": version, "deploy_replaces": "v1"}
+    return {"ansible.builtin.include_role": {"name": "gradual.canary.deploy"}, "vars": variables}
+
+
+def split(**wanted: Any) -> Task:
+    return {"gradual.canary.traffic": {**V2, **wanted}}
+
+
+# The states of a release that examples begin with; v1 serves in each.
+DEPLOYED = [deploy("v2")]
+ATTACHED = [*DEPLOYED, split(weight=0)]
+AT_10 = [*DEPLOYED, split(weight=10)]
+AT_50 = [*DEPLOYED, split(weight=50)]
+AT_100 = [*DEPLOYED, split(weight=100)]
+FOR_TESTERS = [*DEPLOYED, split(weight=0, matches=[{"header": "X-Tester", "value": "yes"}])]
+REMEMBERED = [{"gradual.canary.traffic_info": V2, "register": "before"}, *AT_50]
+# And those after it; v2 serves.
+PROMOTED = [*AT_100, split(state="promoted"), split(state="detached")]
+ENDED = [*PROMOTED, {"gradual.canary.version": {**V1, "state": "scaled_down"}}]
+
+BEFORE_TASK: dict[tuple[str, str], list[Task]] = {
+    ("traffic", "Attach v2 without traffic"): DEPLOYED,
+    ("traffic", "Move v2 from 10 to 50 percent, unless somebody else moved it meanwhile"): AT_10,
+    ("traffic", "Send testers to v2, and nobody else"): DEPLOYED,
+    ("traffic", "Make v2 the stable version"): AT_100,
+    ("traffic", "Put the traffic back as it was before the release"): REMEMBERED,
+    ("traffic_info", "See what stands in the way of v2"): DEPLOYED,
+    ("verify", "Prove that v2 gets 10 %"): AT_10,
+    ("verify", "Prove that testers reach v2, and nobody else does"): FOR_TESTERS,
+    ("version", "Bring v1 back to full size"): ENDED,
+    ("version", "Take the pods of v1 away once nothing is sent there"): PROMOTED,
+    ("version", "Remove v1"): PROMOTED,
+}
+BEFORE_PLAY: dict[tuple[str, str], list[Task]] = {
+    ("cleanup", "Remove what no longer serves, but keep the way back"): [*ENDED, deploy("v4")],
+    ("promote", "Finish the release of v2"): AT_100,
+    ("rollback", "Take v2 back"): AT_50,
+    ("shift", "Give 10 % to v2"): ATTACHED,
+}
+# The shop's application has its first version already.
+VARIABLES_OF_PLAY = {("deploy", "Deploy the first version"): {"canary_app": "news"}}
+
+# What an application has that was deployed by other means before.
+MANIFESTS = f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 2
+  selector:
+    matchLabels: {{app: web}}
+  template:
+    metadata:
+      labels: {{app: web}}
+    spec:
+      containers:
+        - name: web
+          image: {IMAGE.format(version="v2")}
+          imagePullPolicy: {PULL}
+          ports: [{{name: http, containerPort: 8080}}]
+          readinessProbe: {{httpGet: {{path: /readyz, port: http}}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+spec:
+  selector: {{app: web}}
+  ports: [{{name: http, port: 8080, targetPort: http}}]
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A piece of documentation. subject: the verb or role it is about; text: as it is written there."""
+
+    subject: str
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.name}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.subject, self.name
+
+    def task(self) -> Task:
+        task: Task = yaml.safe_load(self.text)
+        return task
+
+    def options(self) -> dict[str, Any]:
+        options: dict[str, Any] = self.task()[f"gradual.canary.{self.subject}"]
+        return options
+
+
+VERBS = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[a-z]*.py"))
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+
+
+def examples_of_verb(verb: str) -> list[Example]:
+    module = importlib.import_module(f"ansible_collections.gradual.canary.plugins.modules.{verb}")
+    return [Example(verb, task["name"], yaml.safe_dump(task)) for task in yaml.safe_load(module.EXAMPLES)]
+
+
+def plays_of_role(role: str) -> list[Example]:
+    readme = (ROOT / "roles" / role / "README.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    plays = [(yaml.safe_load(block), block) for block in blocks]
+    return [Example(role, play[0]["name"], text) for play, text in plays if "hosts" in play[0]]
+
+
+TASKS = [example for verb in VERBS for example in examples_of_verb(verb)]
+PLAYS = [example for role in ROLES for example in plays_of_role(role)]
+
+
+def of_this_cluster(options: dict[str, Any], shop: Shop) -> dict[str, Any]:
+    """Return an example's options with the names that differ from cluster to cluster, and no other, put in place."""
+    here = {
+        "context": {"lab": current_context(shop)},
+        "namespace": {"shop": shop.namespace},
+        "image": {"registry.example.com/web:v2": IMAGE.format(version="v2")},
+        "url": {"http://shop.example.com:8080/": f"http://{shop.hostname}:8080/"},
+        "address": {"127.0.0.1:8080": shop.system.address},
+    }
+    changed = {key: here[key].get(value, value) if key in here else value for key, value in options.items()}
+    return {**changed, "image_pull_policy": PULL} if "image" in options else changed
+
+
+def current_context(shop: Shop) -> str:
+    kubeconfig = Path(shop.inventory["canary_cluster"]["kubeconfig"].split(os.pathsep)[0])
+    return str(yaml.safe_load(kubeconfig.read_text())["current-context"])
+
+
+def play_of(tasks: list[Task]) -> list[dict[str, Any]]:
+    named = [{"name": f"Task {number}", **task} for number, task in enumerate(tasks, start=1)]
+    defaults = {"group/gradual.canary.cluster": "{{ canary_cluster }}"}
+    common = {"hosts": "all", "connection": "local", "gather_facts": False, "module_defaults": defaults}
+    return [{"name": "Example", **common, "tasks": named}]
+
+
+def run(operator: Operator, text: str, **variables: Any) -> Run:
+    path = operator.home / "example.yml"
+    path.write_text(text)
+    return operator.run(str(path), **variables)
+
+
+def run_tasks(operator: Operator, tasks: list[Task], **variables: Any) -> Run:
+    return run(operator, yaml.safe_dump(play_of(tasks), sort_keys=False), **variables)
+
+
+def test_every_verb_and_every_role_has_an_example_that_is_run() -> None:
+    assert {example.subject for example in TASKS} == set(VERBS)
+    assert {example.subject for example in PLAYS} == set(ROLES)
+    assert len({example.key for example in TASKS + PLAYS}) == len(TASKS + PLAYS), "two examples have the same name"
+    assert set(BEFORE_TASK) <= {example.key for example in TASKS}
+    assert set(BEFORE_PLAY) | set(VARIABLES_OF_PLAY) <= {example.key for example in PLAYS}
+
+
+@pytest.mark.parametrize("backend", SYSTEMS)
+def test_the_commands_in_a_shipped_inventory_work_with_it(backend: str, open_shop: OpenShop) -> None:
+    if not IMAGE.startswith("canary.lab/"):
+        pytest.skip("the shipped inventories name the lab's images")
+    shop = open_shop(backend)
+    shipped = ROOT / "inventories" / backend / "hosts.yml"
+    shop.operator.inventory = shipped
+    client = yaml.safe_load(shipped.read_text())["all"]["hosts"]["shop"]["canary_client"]
+    here = {
+        "canary_cluster": shop.inventory["canary_cluster"],
+        "canary_namespace": shop.namespace,
+        "canary_client": {**client, "url": f"http://{shop.hostname}/", "address": shop.system.address, "rate": RATE},
+    }
+    written = r"^#   ansible-playbook (\S+) +-i inventories/(\w+) *(.*)$"
+    commands = re.findall(written, shipped.read_text(), re.MULTILINE)
+    assert [command[0].removeprefix("gradual.canary.") for command in commands] == ["status", "release", "rollback"]
+    for playbook, named, arguments in commands:
+        assert named == backend
+        shop.operator.run(playbook, *shlex.split(arguments), **here, **APPROVED).require()
+
+
+@pytest.mark.parametrize("example", PLAYS, ids=str)
+def test_the_play_in_the_readme_of_a_role_runs_as_it_is_written(example: Example, open_shop: OpenShop) -> None:
+    shop = open_shop("gateway_api")
+    if example.key in BEFORE_PLAY:
+        run_tasks(shop.operator, BEFORE_PLAY[example.key]).require()
+    client = {**shop.inventory["canary_client"], "rate": RATE}
+    done = run(shop.operator, example.text, canary_client=client, **VARIABLES_OF_PLAY.get(example.key, {})).require()
+    # An example that finds nothing to do shows nothing.
+    assert bool(done.writes) == (example.subject != "approve")
+
+
+@pytest.mark.parametrize("example", [task for task in TASKS if "namespace" in task.options()], ids=str)
+def test_an_example_of_a_verb_on_the_cluster_runs_as_it_is_written(example: Example, open_shop: OpenShop) -> None:
+    shop = open_shop(example.options().get("backend", {}).get("type", "gateway_api"))
+    manifests = shop.operator.home / "deploy" / "web-v2.yaml"
+    manifests.parent.mkdir()
+    manifests.write_text(MANIFESTS)
+    task = {**example.task(), f"gradual.canary.{example.subject}": of_this_cluster(example.options(), shop)}
+    done = run_tasks(shop.operator, [*BEFORE_TASK.get(example.key, []), task]).require()
+    assert done.results[-1]["task"] == example.name
+    assert bool(done.results[-1]["result"]["writes"]) == (example.subject in ("traffic", "version"))
+
+
+@pytest.mark.parametrize("example", [task for task in TASKS if task.subject == "verify"], ids=str)
+def test_an_example_of_a_proof_runs_as_it_is_written(example: Example, open_shop: OpenShop) -> None:
+    shop = open_shop("gateway_api")
+    task = {**example.task(), "gradual.canary.verify": of_this_cluster(example.options(), shop)}
+    done = run_tasks(shop.operator, [*BEFORE_TASK[example.key], task]).require()
+    assert done.results[-1]["task"] == example.name
+    assert done.results[-1]["result"]["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("example", [task for task in TASKS if task.subject in ("approval", "plan")], ids=str)
+def test_an_example_of_a_verb_without_a_cluster_runs_as_it_is_written(
+    example: Example, installed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "collections").symlink_to(installed / "collections")
+    operator = Operator(tmp_path, {"canary_cluster": {}})
+    done = run_tasks(operator, [example.task()], **APPROVED).require()
+    assert [result["task"] for result in done.results] == [example.name]
