@@ -68,12 +68,12 @@ lab: setup ## bring the lab up (LAB="up traefik"; LAB=status, LAB=down, LAB="log
 	@tests/lab/lab $(or $(LAB),up)
 
 contract: setup ## every backend against the same facts, on the lab's controllers (CONTRACT="-k name" for some)
-	@$(ON_CLUSTER) $(PYTEST) tests/contract $(CONTRACT)
+	@$(ON_CLUSTER) $(PYTEST) -n 3 tests/contract $(CONTRACT)
 
 e2e: setup ## the playbooks end to end, on the lab (E2E="tests/e2e/x.py -k name" for some)
 	@$(ON_CLUSTER) $(PYTEST) -n 3 $(if $(filter tests/%,$(E2E)),,tests/e2e) $(E2E)
 
-load: setup ## no request lost, under load on the lab (LOAD="-k name" for some)
+load: setup ## no request lost, under load on the lab, all variants (LOAD="-k name" for some)
 	@$(ON_CLUSTER) $(PYTEST) tests/load $(LOAD)
 
 bench: setup ## measure, each figure beside the naive form
@@ -84,8 +84,8 @@ demo: setup ## a release and a refused release on a real cluster (BACKEND=ingres
 
 test: setup ## everything: check, install-test, importer, then contract, e2e and load on the lab
 	@$(STAGES) --in-turn check install-test importer contract e2e
-	@echo "==> load"
-	@$(MAKE) --no-print-directory load
+	@echo "==> load, without the variants that only \`make load\` runs"
+	@$(MAKE) --no-print-directory load LOAD='-m "not variant"'
 
 clean: ## remove what checks and builds left behind (the environment stays: rm -r .venv)
 	@rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible tests/output
