@@ -1,7 +1,8 @@
 """What the documentation shows is run as it stands: every EXAMPLES task, every role's play, every shipped inventory.
 
 An example that does not run is wrong. Only names of this cluster take the place of the example's (`of_this_cluster`),
-and what an example takes for granted is made before it (`BEFORE_TASK`, `BEFORE_PLAY`).
+samples are taken at a higher rate than by default, and what an example takes for granted is made before it
+(`BEFORE_TASK`, `BEFORE_PLAY`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def deploy(version: str) -> Task:
 def split(**wanted: Any) -> Task:
     return {"gradual.canary.traffic": {**V2, **wanted}}
 
+
+BEGINNING = {"name": "Here the example begins", "ansible.builtin.debug": {"msg": "It has what it takes for granted."}}
 
 # The states of a release that examples begin with; v1 serves in each.
 DEPLOYED = [deploy("v2")]
@@ -167,21 +170,20 @@ def current_context(shop: Shop) -> str:
     return str(yaml.safe_load(kubeconfig.read_text())["current-context"])
 
 
-def play_of(tasks: list[Task]) -> list[dict[str, Any]]:
+def play_of(tasks: list[Task]) -> str:
     named = [{"name": f"Task {number}", **task} for number, task in enumerate(tasks, start=1)]
-    defaults = {"group/gradual.canary.cluster": "{{ canary_cluster }}"}
+    defaults = {"group/gradual.canary.cluster": "{{ canary_cluster }}", "gradual.canary.verify": {"rate": RATE}}
     common = {"hosts": "all", "connection": "local", "gather_facts": False, "module_defaults": defaults}
-    return [{"name": "Example", **common, "tasks": named}]
+    return yaml.safe_dump([{"name": "Play", **common, "tasks": named}], sort_keys=False)
 
 
-def run(operator: Operator, text: str, **variables: Any) -> Run:
+def run(operator: Operator, playbook: str, **variables: Any) -> Run:
+    """Run the text of a playbook; return what came after BEGINNING, if that is in it."""
     path = operator.home / "example.yml"
-    path.write_text(text)
-    return operator.run(str(path), **variables)
-
-
-def run_tasks(operator: Operator, tasks: list[Task], **variables: Any) -> Run:
-    return run(operator, yaml.safe_dump(play_of(tasks), sort_keys=False), **variables)
+    path.write_text(playbook)
+    done = operator.run(str(path), **variables).require()
+    before = [number for number, result in enumerate(done.results, start=1) if result["task"] == BEGINNING["name"]]
+    return dataclasses.replace(done, results=done.results[sum(before) :])
 
 
 def test_every_verb_and_every_role_has_an_example_that_is_run() -> None:
@@ -216,10 +218,10 @@ def test_the_commands_in_a_shipped_inventory_work_with_it(backend: str, open_sho
 @pytest.mark.parametrize("example", PLAYS, ids=str)
 def test_the_play_in_the_readme_of_a_role_runs_as_it_is_written(example: Example, open_shop: OpenShop) -> None:
     shop = open_shop("gateway_api")
-    if example.key in BEFORE_PLAY:
-        run_tasks(shop.operator, BEFORE_PLAY[example.key]).require()
+    before = play_of([*BEFORE_PLAY.get(example.key, []), BEGINNING])
     client = {**shop.inventory["canary_client"], "rate": RATE}
-    done = run(shop.operator, example.text, canary_client=client, **VARIABLES_OF_PLAY.get(example.key, {})).require()
+    variables = {"canary_client": client, **VARIABLES_OF_PLAY.get(example.key, {})}
+    done = run(shop.operator, before + example.text.removeprefix("---\n"), **variables)
     # An example that finds nothing to do shows nothing.
     assert bool(done.writes) == (example.subject != "approve")
 
@@ -231,18 +233,17 @@ def test_an_example_of_a_verb_on_the_cluster_runs_as_it_is_written(example: Exam
     manifests.parent.mkdir()
     manifests.write_text(MANIFESTS)
     task = {**example.task(), f"gradual.canary.{example.subject}": of_this_cluster(example.options(), shop)}
-    done = run_tasks(shop.operator, [*BEFORE_TASK.get(example.key, []), task]).require()
-    assert done.results[-1]["task"] == example.name
-    assert bool(done.results[-1]["result"]["writes"]) == (example.subject in ("traffic", "version"))
+    done = run(shop.operator, play_of([*BEFORE_TASK.get(example.key, []), BEGINNING, task]))
+    assert [result["task"] for result in done.results] == [example.name]
+    assert bool(done.writes) == (example.subject in ("traffic", "version"))
 
 
 @pytest.mark.parametrize("example", [task for task in TASKS if task.subject == "verify"], ids=str)
 def test_an_example_of_a_proof_runs_as_it_is_written(example: Example, open_shop: OpenShop) -> None:
     shop = open_shop("gateway_api")
     task = {**example.task(), "gradual.canary.verify": of_this_cluster(example.options(), shop)}
-    done = run_tasks(shop.operator, [*BEFORE_TASK[example.key], task]).require()
-    assert done.results[-1]["task"] == example.name
-    assert done.results[-1]["result"]["verdict"] == "pass"
+    done = run(shop.operator, play_of([*BEFORE_TASK[example.key], BEGINNING, task]))
+    assert done.values("verdict") == ["pass"]
 
 
 @pytest.mark.parametrize("example", [task for task in TASKS if task.subject in ("approval", "plan")], ids=str)
@@ -251,5 +252,5 @@ def test_an_example_of_a_verb_without_a_cluster_runs_as_it_is_written(
 ) -> None:
     (tmp_path / "collections").symlink_to(installed / "collections")
     operator = Operator(tmp_path, {"canary_cluster": {}})
-    done = run_tasks(operator, [example.task()], **APPROVED).require()
+    done = run(operator, play_of([example.task()]), **APPROVED)
     assert [result["task"] for result in done.results] == [example.name]
