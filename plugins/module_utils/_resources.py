@@ -64,23 +64,31 @@ _TABLE = (
     ("GatewayClass", "gateway.networking.k8s.io/v1", "gatewayclasses", False),
     ("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes"),
     ("ReferenceGrant", "gateway.networking.k8s.io/v1beta1", "referencegrants"),
+    ("DestinationRule", "networking.istio.io/v1", "destinationrules"),
+    ("VirtualService", "networking.istio.io/v1", "virtualservices"),
 )
-KINDS: t.Final[dict[str, Kind]] = {row[0]: Kind(*row) for row in _TABLE}
+KINDS: t.Final[dict[str, Kind]] = {
+    **{row[0]: Kind(*row) for row in _TABLE},
+    # Of two kinds with one name, the second is asked for by its full name.
+    "Gateway.networking.istio.io": Kind("Gateway", "networking.istio.io/v1", "gateways"),
+}
 
 
 def kind_of(item: Object) -> Kind:
     """Return the kind of an object; InvalidInput when the collection does not know it at that API version."""
-    kind = KINDS.get(str(item.get("kind")))
-    if kind is None:
+    known = [kind for kind in KINDS.values() if kind.name == item.get("kind")]
+    if not known:
         raise InvalidInput(
             f"kind {item.get('kind')!r} cannot be applied with a version; allowed: {', '.join(sorted(KINDS))}. "
             "Apply other kinds before the release, for example with kubernetes.core.k8s."
         )
-    if item.get("apiVersion") != kind.api_version:
-        raise InvalidInput(
-            f"{kind.name} must have apiVersion {kind.api_version}, not {item.get('apiVersion')!r}", kind=kind.name
-        )
-    return kind
+    for kind in known:
+        if item.get("apiVersion") == kind.api_version:
+            return kind
+    versions = " or ".join(kind.api_version for kind in known)
+    raise InvalidInput(
+        f"{known[0].name} must have apiVersion {versions}, not {item.get('apiVersion')!r}", kind=known[0].name
+    )
 
 
 def words(item: Object) -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gradual.canary authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of match routes, and cookies as expressions on the header ``Cookie``. Private to the gradual.canary collection.
+"""Values of match routes, and cookies as expressions on a header. Private to the gradual.canary collection.
 
 For traffic systems without a match on cookies. The expression says where it begins and ends, because Envoy compares the
 whole value while Traefik and NGINX search in it, and uses nothing but what RE2, Go and PCRE read alike.
