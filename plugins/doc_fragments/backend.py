@@ -20,7 +20,7 @@ options:
         description:
           - V(gateway_api) splits by the weights of an HTTPRoute.
           - V(ingress_nginx) splits by a second Ingress with the canary annotations of ingress-nginx, which Traefik
-            reads too.
+            and the API gateway of Volcengine's VKE read too.
         type: str
         required: true
         choices: [gateway_api, ingress_nginx]
@@ -37,7 +37,8 @@ options:
         type: str
       ingress:
         description:
-          - Name of the main Ingress, which leads to the stable Service. It is read and never written.
+          - Name of the main Ingress, which leads to the stable Service. It is read, and written only by a promotion
+            with O(backend.promotion=repoint).
           - Needed for V(ingress_nginx).
         type: str
       canary_ingress:
@@ -55,10 +56,47 @@ options:
         default: nginx.ingress.kubernetes.io
       controller:
         description:
-          - The program that serves the Ingress, for V(ingress_nginx). The two that read these annotations differ in how
-            fast they follow and how they choose.
-          - V(auto) asks the Ingress which of them wrote its status.
+          - The program that serves the Ingress, for V(ingress_nginx). Those that read these annotations differ in how
+            fast they follow, how they choose and what they can do.
+          - V(apig) is the API gateway of Volcengine's VKE. Only annotations that are documented for it are used, which
+            means whole percents, one header with its value, no cookie, and a header or a weight, not both.
+          - V(auto) takes an Ingress with the annotation C(ingress.vke.volcengine.com/apig-instance-name) for one of
+            V(apig); else it asks the Ingress who wrote its status, and then the C(spec.controller) of its class.
         type: str
-        choices: [auto, ingress-nginx, traefik]
+        choices: [auto, ingress-nginx, traefik, apig]
         default: auto
+      promotion:
+        description:
+          - How the canary becomes the stable version, for V(ingress_nginx).
+          - V(selector) lets the stable Service, which the main Ingress leads to, select the canary's pods. Only
+            endpoints change.
+          - V(repoint) lets the main Ingress lead to the canary's Service. The stable Service is then one of
+            M(gradual.canary.version), such as C(web-v1), and needs no selector that anybody may move. With
+            ingress-nginx, which then reloads, another Ingress goes on naming the Service that is left until the canary
+            is detached.
+        type: str
+        choices: [selector, repoint]
+        default: selector
+        version_added: 1.1.0
+      path:
+        description:
+          - A path of the main Ingress whose traffic is to be split, for V(ingress_nginx) with
+            O(backend.promotion=repoint); every other path that leads to the same Service is split with it.
+          - Needed when paths lead to more than one Service that could be the application's by its name.
+        type: str
+        version_added: 1.1.0
+      match_with_weight:
+        description:
+          - Whether match routes may be set beside a weight above 0, for V(ingress_nginx). As the controller is known to
+            do, unless given; for V(apig) that is V(false), because it is not documented whether it then follows the
+            weight.
+        type: bool
+        version_added: 1.1.0
+      propagation:
+        description:
+          - Seconds within which the controller follows a change at the latest, for V(ingress_nginx). A promotion and
+            the end of a canary wait that long between their steps.
+          - As measured of the controller, unless given; for V(apig), of which nothing is known, 10.
+        type: float
+        version_added: 1.1.0
 """

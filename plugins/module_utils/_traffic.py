@@ -166,8 +166,10 @@ class Capabilities:
 
     resolution: smallest step of the weight in basis points. per: ``request`` or ``connection``.
     law: how requests are shared out, ``random`` or ``round_robin``.
-    zero_canary_endpoints: what users in the canary's share get when it has no endpoints: ``fallback`` or ``5xx``.
-    zero_stable_endpoints: the same for stable: ``5xx`` for its share, or ``5xx_for_all`` whatever the weight.
+    match_with_weight: whether match routes can be relied on beside a weight above 0.
+    zero_canary_endpoints: what users in the canary's share get when it has no endpoints: ``fallback``, ``5xx``, or
+    ``unknown``.
+    zero_stable_endpoints: the same for stable: ``5xx`` for its share, ``5xx_for_all`` whatever the weight, ``unknown``.
     """
 
     resolution: int
@@ -199,6 +201,11 @@ class Capabilities:
                     f"{where} cannot route by '{match}'; it can by {', '.join(sorted(self.match_kinds))} with "
                     f"{', '.join(sorted(self.match_operators))}"
                 )
+        if matches and weight.points and not self.match_with_weight:
+            raise InvalidSplit(
+                f"{where} cannot be relied on to follow a weight of {weight} beside a match route "
+                f"({', '.join(str(match) for match in matches)}); give the one or the other: weight 0, or no matches"
+            )
         if len(matches) > self.most_matches:
             raise InvalidSplit(f"{where} takes at most {self.most_matches} match routes, not {len(matches)}")
 
