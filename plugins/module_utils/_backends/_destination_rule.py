@@ -100,11 +100,6 @@ class Subsets:
         rule = self.rule_of(stable)
         return tuple(name for name in recorded(rule) if any(_named(rule, name)))
 
-    def replaced(self, rule: Object) -> Subsets:
-        """Return the same with one DestinationRule as it is now."""
-        place = rule["metadata"]["name"]
-        return Subsets(tuple(rule if each["metadata"]["name"] == place else each for each in self.rules))
-
     def _of(self, destination: Destination) -> list[Object]:
         meant = (destination.service, destination.namespace)
         return [

@@ -20,7 +20,10 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._service_
     selector_words,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service import SplitEntry
-from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service_destinations import Destination
+from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service_destinations import (
+    Destination,
+    gateways_of,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Error, Forbidden, NotFound, NotReady
 from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS, words
@@ -79,6 +82,14 @@ class Preflight:
             yield Finding("error", error.code, error.message, "Mend the DestinationRule.")
             return
         yield from self._subset(canary, entry, version, definition)
+        if "mesh" not in gateways_of(entry.item):
+            yield Finding(
+                "warning",
+                "bypass",
+                f"Service {stable.namespace}/{stable.service} has the pods of every version, and {words(entry.item)} "
+                "does not apply to the mesh: clients inside the cluster reach the canary whatever its weight",
+                "Add mesh to spec.gateways and the Service to spec.hosts, or split between two Services.",
+            )
 
     def _service(self, name: str, entry: SplitEntry) -> Findings:
         service = self.cluster.find("Service", name, entry.stable.namespace)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gradual.canary authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VirtualService read as a split, and the JSON patch that makes it another one. Private to the gradual.canary collection.
+"""A VirtualService read as a split, and the JSON patch to another one. Private to the gradual.canary collection.
 
 Pure: objects come in as the API gives them, operations go out. The versions of one split are Services of their own, or
 subsets of one Service. Entries of ours are recognised by their names (``<app>-canary-match-N``) and are never the entry
@@ -44,7 +44,7 @@ _HUNDRED: t.Final = 100
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What of a VirtualService is ours to write: the split entry's route and the match entries, as the object has them."""
+    """What of a VirtualService is ours to write: the split entry's route and the match entries, as it has them."""
 
     route: list[Object]
     match_entries: list[Object]

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the routes of a VirtualService lead. Private to the gradual.canary collection.
 
-A host without a dot is a Service in the VirtualService's own namespace; any other is taken as it stands, so ``web.shop``
-is no Service to Istio while ``web.shop.svc.cluster.local`` is.
+A host without a dot is a Service in the VirtualService's own namespace; any other is taken as it stands, so
+``web.shop`` is no Service to Istio while ``web.shop.svc.cluster.local`` is.
 """
 
 from __future__ import annotations
