@@ -104,13 +104,21 @@ def last_writer(item: Object, *, other_than: str, field: t.Sequence[str] = ()) -
     field: the path of what was written, for example ``("spec", "rules")``. Whoever owns it is named then, since the
     last write may have been to another part. Times have whole seconds: ``a or b`` wrote within the same one.
     """
-    entries = [e for e in item.get("metadata", {}).get("managedFields", []) if not e.get("subresource")]
+    foreign = _foreign_writes(item, other_than, field)
+    latest = max((time for time, _manager in foreign), default="")
+    return " or ".join(sorted({manager for time, manager in foreign if time == latest})) or None
+
+
+def last_written(item: Object, *, other_than: str, field: t.Sequence[str]) -> str:
+    """Return when the one that `last_writer` names wrote, as the API has it; empty when it names nobody."""
+    return max((time for time, _manager in _foreign_writes(item, other_than, field)), default="")
+
+
+def _foreign_writes(item: Object, other_than: str, field: t.Sequence[str]) -> list[tuple[str, str]]:
+    """Return (time, manager) of the writes to a field by others."""
+    entries = [e for e in item.get("metadata", {}).get("managedFields", []) if e.get("subresource") != "status"]
     owners = [e for e in entries if _owns(e, field)]
-    foreign = [e for e in owners or entries if e.get("manager") != other_than]
-    if not foreign:
-        return None
-    latest = max(str(e.get("time", "")) for e in foreign)
-    return " or ".join(sorted({str(e["manager"]) for e in foreign if str(e.get("time", "")) == latest}))
+    return [(str(e.get("time", "")), str(e["manager"])) for e in owners or entries if e.get("manager") != other_than]
 
 
 def _owns(entry: Object, field: t.Sequence[str]) -> bool:
