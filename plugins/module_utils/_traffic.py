@@ -169,8 +169,8 @@ class Capabilities:
     match_with_weight: whether match routes can be relied on beside a weight above 0.
     zero_canary_endpoints: what users in the canary's share get when it has no endpoints: ``fallback``, ``5xx``,
     ``no_share`` where its endpoints are its share, or ``unknown``.
-    zero_stable_endpoints: the same for stable: ``5xx`` for its share, ``5xx_for_all`` whatever the weight, ``no_share``,
-    ``unknown``.
+    zero_stable_endpoints: the same for stable: ``5xx`` for its share, ``5xx_for_all`` whatever the weight,
+    ``no_share``, or ``unknown``.
     weights: ``any`` multiple of the resolution, or ``ratio``: those that numbers of pods can make.
     """
 
