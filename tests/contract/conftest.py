@@ -72,3 +72,11 @@ def traffic_system(request: pytest.FixtureRequest, access: Access, enter: Enter)
         yield made
     finally:
         made.remove()
+
+
+@pytest.fixture
+def routed_system(traffic_system: TrafficSystem) -> TrafficSystem:
+    """A traffic system that has match routes."""
+    if not traffic_system.use().capabilities.match_kinds:
+        pytest.skip("this traffic system has no match routes")
+    return traffic_system
