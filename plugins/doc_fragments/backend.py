@@ -21,9 +21,10 @@ options:
           - V(gateway_api) splits by the weights of an HTTPRoute.
           - V(ingress_nginx) splits by a second Ingress with the canary annotations of ingress-nginx, which Traefik
             and the API gateway of Volcengine's VKE read too.
+          - V(istio) splits by the weights of a VirtualService, between Services or between subsets of one Service.
         type: str
         required: true
-        choices: [gateway_api, ingress_nginx]
+        choices: [gateway_api, ingress_nginx, istio]
       route:
         description: Name of the HTTPRoute. Needed for V(gateway_api).
         type: str
@@ -32,9 +33,25 @@ options:
         type: str
       rule:
         description:
-          - The rule of the HTTPRoute to split, for V(gateway_api); its name, or its index counted from 0.
+          - The rule of the HTTPRoute to split, for V(gateway_api), or the C(http) entry of the VirtualService, for
+            V(istio); its name, or its index counted from 0.
           - Needed when more than one rule leads to the application.
         type: str
+      virtual_service:
+        description: Name of the VirtualService. Needed for V(istio).
+        type: str
+        version_added: 1.1.0
+      virtual_service_namespace:
+        description: Namespace of the VirtualService, for V(istio). The application's, unless given.
+        type: str
+        version_added: 1.1.0
+      destination_rule:
+        description:
+          - Name of the DestinationRule in the application's namespace that defines the subsets, for V(istio). Only for
+            a VirtualService that sends to subsets.
+          - Needed when more than one DestinationRule defines the stable version's subset.
+        type: str
+        version_added: 1.1.0
       ingress:
         description:
           - Name of the main Ingress, which leads to the stable Service. It is read, and written only by a promotion

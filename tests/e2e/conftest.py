@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.contract.cluster_access import Access
+from tests.contract.systems.istio import IstioSystem
 from tests.shop.operators import install
 from tests.shop.shop import Shop
 from tests.shop.systems import SYSTEMS
@@ -80,6 +81,8 @@ def _missing(access: Access, backend: str) -> str | None:
     if backend == "ingress_nginx":
         name = os.environ.get("CANARY_TEST_INGRESS_CLASS", "nginx")
         return None if access.operator().get("IngressClass", name) else f"there is no IngressClass {name}"
+    if backend == "istio":
+        return IstioSystem.missing(access.operator())
     namespace, _slash, name = os.environ.get("CANARY_TEST_GATEWAY", "projectcontour/contour").partition("/")
     return None if access.operator().get("Gateway", name, namespace) else f"there is no Gateway {namespace}/{name}"
 

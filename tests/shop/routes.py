@@ -28,6 +28,7 @@ class OtherRoutes:
         self._make, self._kind = {
             "gateway_api": (_http_route, "HTTPRoute"),
             "ingress_nginx": (_ingress, "Ingress"),
+            "istio": (_virtual_service, "VirtualService"),
         }[backend]
         self._ended = threading.Event()
         self._changes = threading.Thread(target=self._keep_changing, daemon=True)
@@ -62,9 +63,9 @@ class OtherRoutes:
             time.sleep(0.5)
 
     def _all_are_taken(self) -> bool:
-        """Say whether a controller has said something about each HTTPRoute; about an Ingress it need not."""
+        """Say whether a controller has said something about each HTTPRoute; about others it need not."""
         items = self._operator.list(self._kind, self._namespace)
-        return self._kind == "Ingress" or all(item.get("status", {}).get("parents") for item in items)
+        return self._kind != "HTTPRoute" or all(item.get("status", {}).get("parents") for item in items)
 
     def _keep_changing(self) -> None:
         change = 0
@@ -104,5 +105,19 @@ def _ingress(namespace: str, number: int) -> Object:
         "spec": {
             "ingressClassName": os.environ.get("CANARY_TEST_INGRESS_CLASS", "nginx"),
             "rules": [{"host": f"other-{number}.example.com", "http": {"paths": paths}}],
+        },
+    }
+
+
+def _virtual_service(namespace: str, number: int) -> Object:
+    route = [{"destination": {"host": "other", "port": {"number": 8080}}}]
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": f"other-{number}", "namespace": namespace},
+        "spec": {
+            "hosts": [f"other-{number}.example.com"],
+            "gateways": [os.environ.get("CANARY_TEST_ISTIO_GATEWAY", "istio-system/gateway")],
+            "http": [{"match": [{"uri": {"prefix": f"/{rule}"}}], "route": route} for rule in range(RULES)],
         },
     }

@@ -74,7 +74,7 @@ class Shop:
         cluster = self.access.operator()
         return {
             f"{kind}/{item['metadata']['name']}": {"kind": kind, **item}
-            for kind in KINDS_IN_USE
+            for kind in (*KINDS_IN_USE, *self.system.kinds)
             for item in cluster.list(kind, self.namespace)
             if item["metadata"]["name"] not in _EVERYWHERE
         }

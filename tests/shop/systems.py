@@ -17,6 +17,7 @@ class System:
     """A traffic system: where clients connect, its lab tiers, and the objects that lead to v1 of the application.
 
     propagation: seconds a change takes at most until every answer follows it (measured on the lab).
+    kinds: those of its objects that a cluster without it does not know.
     """
 
     backend: str
@@ -24,6 +25,7 @@ class System:
     tiers: tuple[str, ...]
     propagation: float
     objects: Callable[[str, str], list[Object]]
+    kinds: tuple[str, ...] = ()
 
 
 def _gateway_api(namespace: str, hostname: str) -> list[Object]:
@@ -73,6 +75,22 @@ def _ingress_nginx(namespace: str, hostname: str) -> list[Object]:
     ]
 
 
+def _istio(namespace: str, hostname: str) -> list[Object]:
+    route = [{"destination": {"host": "web-v1", "port": {"number": 8080}}}]
+    return [
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "web", "namespace": namespace},
+            "spec": {
+                "hosts": [hostname],
+                "gateways": [os.environ.get("CANARY_TEST_ISTIO_GATEWAY", "istio-system/gateway")],
+                "http": [{"name": "web", "route": route}],
+            },
+        }
+    ]
+
+
 SYSTEMS = {
     system.backend: system
     for system in (
@@ -89,6 +107,14 @@ SYSTEMS = {
             ("core", "traefik"),
             1.8,
             _ingress_nginx,
+        ),
+        System(
+            "istio",
+            os.environ.get("CANARY_TEST_ISTIO_ADDRESS", "127.0.0.1:8480"),
+            ("core", "istio"),
+            0.13,
+            _istio,
+            ("VirtualService", "DestinationRule"),
         ),
     )
 }
