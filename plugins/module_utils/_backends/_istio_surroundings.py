@@ -44,7 +44,8 @@ def surroundings(cluster: Cluster, entry: SplitEntry) -> Findings:
             f"{words(entry.item)} {label} comes before {entry.label} and takes all of its requests",
             "Put it behind, or give it a narrower match.",
         )
-    services = _seen(cluster, "VirtualService", entry.home)
+    services, unseen = _seen(cluster, "VirtualService", entry.home)
+    yield from unseen
     if not hosts_of(entry.item):
         yield from _delegated(entry, services)
     for rival in rivals(entry.item, entry.entry, services):
@@ -128,7 +129,9 @@ def _rival(entry: SplitEntry, rival: Rival) -> Findings:
 
 def _http_routes(cluster: Cluster, entry: SplitEntry) -> Findings:
     hosts = hosts_of(entry.item)
-    for route in _seen(cluster, "HTTPRoute", entry.home):
+    routes, unseen = _seen(cluster, "HTTPRoute", entry.home)
+    yield from unseen
+    for route in routes:
         if _is_istios(route) and (set(route["spec"].get("hostnames") or ()) & hosts or _parent_hosts(route) & hosts):
             yield Finding(
                 "error",
@@ -153,17 +156,22 @@ def _parent_hosts(route: Object) -> set[str]:
     }
 
 
-def _seen(cluster: Cluster, kind: str, namespace: str) -> list[Object]:
-    """Return all objects of a kind: of one namespace where more is not allowed, none where the kind is not served."""
+def _seen(cluster: Cluster, kind: str, namespace: str) -> tuple[list[Object], list[Finding]]:
+    """Return all objects of a kind, and what could not be seen.
+
+    Those of one namespace where more is not allowed, none where the kind is not served.
+    """
     try:
-        return cluster.search(kind)
+        return cluster.search(kind), []
     except NotFound:
-        return []
+        return [], []
+    except Forbidden as error:
+        message = f"whether a {kind} of another namespace is for the same host could not be looked at: {error.message}"
+        unseen = [Finding("warning", Forbidden.code, message, "Allow list in the whole cluster.")]
+    try:
+        return cluster.search(kind, namespace), unseen
     except Forbidden:
-        try:
-            return cluster.search(kind, namespace)
-        except Forbidden:
-            return []
+        return [], unseen
 
 
 def means(host: str, home: str, service: str, namespace: str | None) -> bool:
