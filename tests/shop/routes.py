@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.contract.cluster_access import Access
+from tests.contract.systems.ingress_nginx import SERVED, IngressNginxSystem
 
 Object = dict[str, Any]
 
@@ -27,7 +29,7 @@ class OtherRoutes:
         self._namespace = f"others-{secrets.token_hex(3)}"
         self._make, self._kind = {
             "gateway_api": (_http_route, "HTTPRoute"),
-            "ingress_nginx": (_ingress, "Ingress"),
+            **{name: (functools.partial(_ingress, served), "Ingress") for name, served in SERVED.items()},
             "istio": (_virtual_service, "VirtualService"),
         }[backend]
         self._ended = threading.Event()
@@ -95,7 +97,7 @@ def _http_route(namespace: str, number: int) -> Object:
     }
 
 
-def _ingress(namespace: str, number: int) -> Object:
+def _ingress(served: type[IngressNginxSystem], namespace: str, number: int) -> Object:
     backend = {"service": {"name": "other", "port": {"number": 8080}}}
     paths = [{"path": f"/{rule}", "pathType": "Prefix", "backend": backend} for rule in range(RULES)]
     return {
@@ -103,7 +105,7 @@ def _ingress(namespace: str, number: int) -> Object:
         "kind": "Ingress",
         "metadata": {"name": f"other-{number}", "namespace": namespace},
         "spec": {
-            "ingressClassName": os.environ.get("CANARY_TEST_INGRESS_CLASS", "nginx"),
+            "ingressClassName": served.ingress_class(),
             "rules": [{"host": f"other-{number}.example.com", "http": {"paths": paths}}],
         },
     }

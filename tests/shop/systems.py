@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
+
+from tests.contract.systems.ingress_nginx import Apig, IngressNginxReal, IngressNginxSystem
 
 Object = dict[str, Any]
 
@@ -18,6 +21,7 @@ class System:
 
     propagation: seconds a change takes at most until every answer follows it (measured on the lab).
     kinds: those of its objects that a cluster without it does not know.
+    example: the inventory that shows it, where that is another one's too.
     """
 
     backend: str
@@ -26,6 +30,7 @@ class System:
     propagation: float
     objects: Callable[[str, str], list[Object]]
     kinds: tuple[str, ...] = ()
+    example: str = ""
 
 
 def _gateway_api(namespace: str, hostname: str) -> list[Object]:
@@ -49,7 +54,7 @@ def _gateway_api(namespace: str, hostname: str) -> list[Object]:
     ]
 
 
-def _ingress_nginx(namespace: str, hostname: str) -> list[Object]:
+def _ingress(served: type[IngressNginxSystem], namespace: str, hostname: str) -> list[Object]:
     selector = {"app.kubernetes.io/name": "web", "app.kubernetes.io/version": "v1"}
     path = {
         "path": "/",
@@ -66,9 +71,9 @@ def _ingress_nginx(namespace: str, hostname: str) -> list[Object]:
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "Ingress",
-            "metadata": {"name": "web", "namespace": namespace},
+            "metadata": {"name": "web", "namespace": namespace, "annotations": served.annotations},
             "spec": {
-                "ingressClassName": os.environ.get("CANARY_TEST_INGRESS_CLASS", "nginx"),
+                "ingressClassName": served.ingress_class(),
                 "rules": [{"host": hostname, "http": {"paths": [path]}}],
             },
         },
@@ -103,10 +108,25 @@ SYSTEMS = {
         ),
         System(
             "ingress_nginx",
-            os.environ.get("CANARY_TEST_INGRESS_ADDRESS", "127.0.0.1:8380"),
+            IngressNginxSystem.entry(),
             ("core", "traefik"),
             1.8,
-            _ingress_nginx,
+            functools.partial(_ingress, IngressNginxSystem),
+        ),
+        System(
+            "ingress_nginx_real",
+            IngressNginxReal.entry(),
+            ("core", "ingress_nginx"),
+            1.9,
+            functools.partial(_ingress, IngressNginxReal),
+            example="ingress_nginx",
+        ),
+        System(
+            "apig",
+            Apig.entry(),
+            ("core", "traefik"),
+            1.8,
+            functools.partial(_ingress, Apig),
         ),
         System(
             "istio",

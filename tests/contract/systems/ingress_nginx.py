@@ -53,9 +53,13 @@ class IngressNginxSystem(TrafficSystem):
             return None
         return f"there is no IngressClass {cls.ingress_class()}; name another with {cls.environment}_CLASS"
 
+    @classmethod
+    def entry(cls) -> str:
+        return os.environ.get(f"{cls.environment}_ADDRESS", cls.lab[1])
+
     @property
     def address(self) -> str:
-        return os.environ.get(f"{self.environment}_ADDRESS", self.lab[1])
+        return self.entry()
 
     @property
     def options(self) -> dict[str, Any]:
@@ -186,6 +190,10 @@ class IngressNginxRealRepointed(Repointed, IngressNginxReal):
 
 class ApigRepointed(Repointed, Apig):
     """Re-pointed, as the API gateway's users have it."""
+
+
+SERVED = {"ingress_nginx": IngressNginxSystem, "ingress_nginx_real": IngressNginxReal, "apig": Apig}
+"""The controllers by the names that they have throughout the tests."""
 
 
 def path(prefix: str, name: str) -> Object:
