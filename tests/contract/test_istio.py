@@ -85,6 +85,22 @@ def test_a_write_whose_answer_was_lost_counts_as_done(system: IstioSystem) -> No
     assert change.after.weight == FIFTY
 
 
+def test_a_virtual_service_in_another_namespace_is_split_the_same_way(access: Access, enter: Enter) -> None:
+    _class, namespace = enter("istio")
+    made = IstioSystem(access, namespace)
+    made.elsewhere = f"{namespace}-routes"
+    made.operator.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.elsewhere}})
+    try:
+        made.create()
+        made.wait_until_served()
+        made.use().set(weight=FIFTY)
+        made.ask_until(lambda answers: set(answers) == {"v1", "v2"}, count=60)
+        assert made.use().serves("web-v2")
+        assert [str(finding) for finding in made.use().preflight() if finding.level == "error"] == []
+    finally:
+        made.operator.delete("Namespace", made.elsewhere)
+
+
 # what stands in the way
 
 

@@ -19,7 +19,12 @@ VERSION = "networking.istio.io/v1"
 
 
 class IstioSystem(TrafficSystem):
-    """One VirtualService with one entry, which splits between the Services web-v1 and web-v2."""
+    """One VirtualService with one entry, which splits between the Services web-v1 and web-v2.
+
+    elsewhere: where the VirtualService is, when not beside the Services.
+    """
+
+    elsewhere: str | None = None
 
     backend = Istio
     routed = (
@@ -61,24 +66,29 @@ class IstioSystem(TrafficSystem):
 
     @property
     def options(self) -> dict[str, Any]:
-        return {"type": "istio", "virtual_service": self.name}
+        return {"type": "istio", "virtual_service": self.name, "virtual_service_namespace": self.elsewhere}
+
+    @property
+    def home(self) -> str:
+        return self.elsewhere or self.namespace
 
     def create(self) -> None:
         self.operator.create(
             {
                 "apiVersion": VERSION,
                 "kind": "VirtualService",
-                "metadata": {"name": self.name, "namespace": self.namespace},
+                "metadata": {"name": self.name, "namespace": self.home},
                 "spec": {"hosts": [self.hostname], "gateways": [GATEWAY], "http": [entry(self.stable())]},
             }
         )
 
     def stable(self) -> Object:
         """The destination of all traffic before a release."""
-        return {"host": "web-v1", "port": {"number": 80}}
+        host = f"web-v1.{self.namespace}.svc.cluster.local" if self.elsewhere else "web-v1"
+        return {"host": host, "port": {"number": 80}}
 
     def remove(self) -> None:
-        self.operator.delete("VirtualService", self.name, self.namespace)
+        self.operator.delete("VirtualService", self.name, self.home)
 
     def objects(self) -> list[Object]:
         item = presentable(self.virtual_service())
@@ -103,13 +113,13 @@ class IstioSystem(TrafficSystem):
         return "backend.rule"
 
     def virtual_service(self) -> Object:
-        item = self.operator.get("VirtualService", self.name, self.namespace)
+        item = self.operator.get("VirtualService", self.name, self.home)
         assert item is not None
         return item
 
     def send(self, *entries: Object) -> None:
         """Replace the entries, as an editor does."""
-        self.operator.edit("VirtualService", self.name, self.namespace, {"spec": {"http": list(entries)}})
+        self.operator.edit("VirtualService", self.name, self.home, {"spec": {"http": list(entries)}})
 
 
 class IstioWithSubsets(IstioSystem):
