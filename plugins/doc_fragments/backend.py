@@ -22,9 +22,10 @@ options:
           - V(ingress_nginx) splits by a second Ingress with the canary annotations of ingress-nginx, which Traefik
             and the API gateway of Volcengine's VKE read too.
           - V(istio) splits by the weights of a VirtualService, between Services or between subsets of one Service.
+          - V(replicas) splits by numbers of pods behind one Service, by connection and without match routes.
         type: str
         required: true
-        choices: [gateway_api, ingress_nginx, istio]
+        choices: [gateway_api, ingress_nginx, istio, replicas]
       route:
         description: Name of the HTTPRoute. Needed for V(gateway_api).
         type: str
@@ -66,6 +67,8 @@ options:
           - Name of the stable Service, for V(ingress_nginx). Its selector names the stable version.
           - Needed when the main Ingress leads to more than one Service that could be the application's by its name, or
             to one that is not named after it.
+          - For V(replicas) the Service that clients use; its selector names the stable version between releases and
+            both versions during a split. The application's name unless given.
         type: str
       annotations_prefix:
         description: What the annotations begin with, for V(ingress_nginx); the controller's C(--annotations-prefix).
@@ -115,5 +118,30 @@ options:
             the end of a canary wait that long between their steps.
           - As measured of the controller, unless given; for V(apig), of which nothing is known, 10.
         type: float
+        version_added: 1.1.0
+      min_replicas:
+        description:
+          - The least number of pods of both versions together during a split, for V(replicas), so that capacity does
+            not shrink. The number that the stable version had when the canary was attached, unless given.
+        type: int
+        version_added: 1.1.0
+      max_replicas:
+        description:
+          - The greatest number of pods of both versions together that a split may settle on, for V(replicas). Ten, or
+            twice O(backend.min_replicas) if that is more, unless given. On the way from one split to the next there can
+            be more.
+        type: int
+        version_added: 1.1.0
+      max_error:
+        description:
+          - How far the nearest share that pods can make may be from the weight, in points of percent, for
+            V(replicas). A weight further off is refused, and the nearest ones are named.
+        type: str
+        default: "5"
+        version_added: 1.1.0
+      ready_timeout:
+        description: Seconds that each change of a number of pods may take until they serve, for V(replicas).
+        type: int
+        default: 300
         version_added: 1.1.0
 """

@@ -31,6 +31,7 @@ class OtherRoutes:
             "gateway_api": (_http_route, "HTTPRoute"),
             **{name: (functools.partial(_ingress, served), "Ingress") for name, served in SERVED.items()},
             "istio": (_virtual_service, "VirtualService"),
+            "replicas": (_http_route, "HTTPRoute"),
         }[backend]
         self._ended = threading.Event()
         self._changes = threading.Thread(target=self._keep_changing, daemon=True)

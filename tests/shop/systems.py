@@ -54,20 +54,24 @@ def _gateway_api(namespace: str, hostname: str) -> list[Object]:
     ]
 
 
-def _ingress(served: type[IngressNginxSystem], namespace: str, hostname: str) -> list[Object]:
+def _stable_service(namespace: str) -> Object:
     selector = {"app.kubernetes.io/name": "web", "app.kubernetes.io/version": "v1"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"selector": selector, "ports": [{"name": "http", "port": 8080, "targetPort": 8080}]},
+    }
+
+
+def _ingress(served: type[IngressNginxSystem], namespace: str, hostname: str) -> list[Object]:
     path = {
         "path": "/",
         "pathType": "Prefix",
         "backend": {"service": {"name": "web", "port": {"number": 8080}}},
     }
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "web", "namespace": namespace},
-            "spec": {"selector": selector, "ports": [{"name": "http", "port": 8080, "targetPort": 8080}]},
-        },
+        _stable_service(namespace),
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "Ingress",
@@ -94,6 +98,13 @@ def _istio(namespace: str, hostname: str) -> list[Object]:
             },
         }
     ]
+
+
+def _replicas(namespace: str, hostname: str) -> list[Object]:
+    """Return a Service, and a route to it by which clients outside of the cluster come."""
+    (route,) = _gateway_api(namespace, hostname)
+    route["spec"]["rules"][0]["backendRefs"] = [{"name": "web", "port": 8080}]
+    return [_stable_service(namespace), route]
 
 
 SYSTEMS = {
@@ -135,6 +146,13 @@ SYSTEMS = {
             0.13,
             _istio,
             ("VirtualService", "DestinationRule"),
+        ),
+        System(
+            "replicas",
+            os.environ.get("CANARY_TEST_GATEWAY_ADDRESS", "127.0.0.1:8080"),
+            ("core",),
+            0.035,
+            _replicas,
         ),
     )
 }
