@@ -72,9 +72,13 @@ def test_what_leads_there_already_needs_no_write() -> None:
 
 
 def test_the_keeper_names_the_service_that_is_left_where_nobody_can_ask_for_it() -> None:
-    made = keeper("web-canary-keeper", MAIN, leaving(MAIN, TO_V2)[0])
-    (route,) = routes_of(made)
-    assert (route.service, route.port, route.host) == ("web-v1", "http", "web-canary-keeper.shop.invalid")
+    made = keeper("web-canary-keeper", MAIN, leaving(MAIN, TO_V2))
+    host = "web-canary-keeper.shop.invalid"
+    assert {(route.service, route.port, route.host) for route in routes_of(made)} == {
+        ("web-v1", "http", host),
+        ("web-v1", 80, host),
+    }
+    assert len({route.place for route in routes_of(made)}) == 2
     assert made["spec"]["ingressClassName"] == "nginx"
     assert is_ours(made)
 
@@ -82,7 +86,7 @@ def test_the_keeper_names_the_service_that_is_left_where_nobody_can_ask_for_it()
 def test_the_keeper_is_of_the_class_that_an_old_annotation_names() -> None:
     main = ingress(path("/", "web-v1"), annotations={"kubernetes.io/ingress.class": "old"})
     del main["spec"]["ingressClassName"]
-    made = keeper("keeper", main, leaving(main, TO_V2)[0])
+    made = keeper("keeper", main, leaving(main, TO_V2))
     assert made["metadata"]["annotations"] == {"kubernetes.io/ingress.class": "old"}
     assert "ingressClassName" not in made["spec"]
 

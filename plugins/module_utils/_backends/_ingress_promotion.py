@@ -160,8 +160,14 @@ class ByRepointing(Promotion):
         routes = leaving(holder, services)
         kept: Differences = ()
         if self.objects.controller.forgets_upstreams:
-            kept = (self.cluster.apply(keeper(self.objects.keeper_name, holder, routes[0])),)
-        written = self.cluster.patch(holder, repointing(holder, services))
+            kept = (self.cluster.apply(keeper(self.objects.keeper_name, holder, routes)),)
+        try:
+            written = self.cluster.patch(holder, repointing(holder, services))
+        except Conflict:
+            written = self.cluster.get("Ingress", holder["metadata"]["name"], self.namespace)
+            if leaving(written, services):
+                raise
+            # A patch whose answer was lost is sent again, and then fails on its own success.
         self.objects.main = written
         moved = ", ".join(f"{route} {route.service} -> {services[route.place]}" for route in routes)
         return (*kept, Difference(words(holder), holder, written, moved))
@@ -203,16 +209,21 @@ def repointing(ingress: Object, services: t.Mapping[Place, str]) -> list[Operati
     return [{"op": "test", "path": "/spec/rules", "value": ingress["spec"]["rules"]}, *edits] if edits else []
 
 
-def keeper(name: str, main: Object, route: Route) -> Object:
-    """Return an Ingress that names the Service of `route` at a host that nobody can ask for (RFC 6761: invalid)."""
-    port = {"number": route.port} if isinstance(route.port, int) else {"name": route.port}
+def keeper(name: str, main: Object, routes: t.Iterable[Route]) -> Object:
+    """Return an Ingress that names the Services of `routes` at a host that nobody can ask for (RFC 6761: invalid)."""
     namespace = main["metadata"]["namespace"]
-    path = {"path": "/", "pathType": "Exact", "backend": {"service": {"name": route.service, "port": port}}}
+    # An upstream is a Service and a port of it.
+    upstreams = sorted({(route.service, route.port) for route in routes}, key=str)
+    paths = []
+    for number, (service, port) in enumerate(upstreams):
+        number_or_name = {"number": port} if isinstance(port, int) else {"name": port}
+        backend = {"service": {"name": service, "port": number_or_name}}
+        paths.append({"path": f"/{number}", "pathType": "Exact", "backend": backend})
     item: Object = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": {"name": name, "namespace": namespace, "labels": {MANAGED_BY_LABEL: MANAGED_BY}},
-        "spec": {"rules": [{"host": f"{name}.{namespace}.invalid", "http": {"paths": [path]}}]},
+        "spec": {"rules": [{"host": f"{name}.{namespace}.invalid", "http": {"paths": paths}}]},
     }
     if main["spec"].get("ingressClassName"):
         item["spec"]["ingressClassName"] = main["spec"]["ingressClassName"]
