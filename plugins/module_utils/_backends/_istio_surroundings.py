@@ -47,10 +47,12 @@ def surroundings(cluster: Cluster, entry: SplitEntry) -> Findings:
     services, unseen = _seen(cluster, "VirtualService", entry.home)
     yield from unseen
     if not hosts_of(entry.item):
-        yield from _delegated(entry, services)
+        yield from undelegated(entry, services)
     for rival in rivals(entry.item, entry.entry, services):
         yield from _rival(entry, rival)
-    yield from _http_routes(cluster, entry)
+    routes, unseen = _seen(cluster, "HTTPRoute", entry.home)
+    yield from unseen
+    yield from same_host(entry, routes)
 
 
 def _gateways(cluster: Cluster, item: Object) -> Findings:
@@ -87,7 +89,9 @@ def _admits(pattern: str, host: str) -> bool:
     return fnmatch.fnmatchcase(host, pattern) or fnmatch.fnmatchcase(pattern, host)
 
 
-def _delegated(entry: SplitEntry, services: list[Object]) -> Findings:
+def undelegated(entry: SplitEntry, services: t.Iterable[Object]) -> Findings:
+    """Yield that nobody delegates to a VirtualService which has no hosts of its own."""
+
     def leads_here(other: Object) -> bool:
         home = other["metadata"]["namespace"]
         places = {
@@ -127,10 +131,9 @@ def _rival(entry: SplitEntry, rival: Rival) -> Findings:
         )
 
 
-def _http_routes(cluster: Cluster, entry: SplitEntry) -> Findings:
+def same_host(entry: SplitEntry, routes: t.Iterable[Object]) -> Findings:
+    """Yield the HTTPRoutes that Istio serves for a host of this VirtualService."""
     hosts = hosts_of(entry.item)
-    routes, unseen = _seen(cluster, "HTTPRoute", entry.home)
-    yield from unseen
     for route in routes:
         if _is_istios(route) and (set(route["spec"].get("hostnames") or ()) & hosts or _parent_hosts(route) & hosts):
             yield Finding(
