@@ -88,7 +88,7 @@ class ReplicaWriter:
             found = self._cluster.get(item["kind"], item["metadata"]["name"], self._target.namespace)
             if done(found):  # a patch whose answer was lost is sent again, and then fails on its own success
                 return found
-            raise self._changed_meanwhile(found) or conflict from conflict
+            raise self._changed_meanwhile(found) from conflict
 
     def _changed_meanwhile(self, item: Object) -> Conflict:
         found = Scene.look(self._cluster, self._target, self._scene.service["metadata"]["name"]).split(self._target)

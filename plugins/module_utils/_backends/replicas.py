@@ -114,14 +114,12 @@ class Replicas(Backend):
         scene = self._look()
         before = scene.split(self.target)
         self._require_split_expected(scene, before, expect)
+        if before.canary_version == before.stable_version == self.target.version and weight in (None, EVERYTHING):
+            return Change(before, before)  # promoted, and not detached yet
         record = self._attached(scene)
-        if weight is None:
-            weight = before.weight if scene.record else NOTHING
-            wanted = scene.layout
-        else:
-            wanted = self._layout(weight, scene.layout, record)
+        wanted = scene.layout if weight is None else self._layout(weight, scene.layout, record)
         if wanted.selected is not Selected.STABLE and wanted != scene.layout:
-            self._require_no_obstacles(scene, weight)
+            self._require_no_obstacles(scene, wanted.weight)
         return self._move(scene, wanted, record)
 
     def promote(self) -> Change:
@@ -244,9 +242,11 @@ class Replicas(Backend):
 
     def _attached(self, scene: Scene) -> Record:
         """Return the record of this release, as it is or as it is to be. Raises Conflict when it is another one's."""
-        if scene.record is not None:
-            self._require_own_version(scene, scene.record)
-            return scene.record
+        record = scene.record
+        if record is not None:
+            self._require_own_version(scene, record)
+            if not record.promoted:
+                return record
         if scene.stable == self.target.version:
             raise Conflict(
                 f"{words(scene.service)} selects the pods of {self.target.canary_service} already: "
