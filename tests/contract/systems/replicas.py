@@ -5,6 +5,7 @@ from __future__ import annotations
 import fractions
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -58,6 +59,26 @@ class ReplicasSystem(TrafficSystem):
         self.operator.create(service(self.namespace, "v1", self.name))
         for version in ("v1", "v2"):
             self.wait_for_one_pod(version)
+
+    def wait_until_served(self) -> None:
+        """Wait until kube-proxy has the Service, then as everywhere.
+
+        A connection begun before that is never led anywhere: its source port stays without a destination for two
+        minutes, and whoever gets that port again times out. So these come from ports that the system gives to nobody.
+        """
+        deadline = time.monotonic() + 30
+        while not self.is_reached_from(20000 + secrets.randbelow(10000)):
+            assert time.monotonic() < deadline, f"Service {self.name} does not answer at {self.address}"
+        super().wait_until_served()
+
+    def is_reached_from(self, port: int) -> bool:
+        """Say whether a connection from this port of the client reaches a pod."""
+        host, _colon, service_port = self.address.partition(":")
+        try:
+            socket.create_connection((host, int(service_port)), timeout=0.5, source_address=("", port)).close()
+        except OSError:
+            return False
+        return True
 
     def remove(self) -> None:
         self.operator.delete("Service", self.name, self.namespace)
