@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import is_ours, routes_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import seconds_to_be_older
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_objects import split_routes
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_promotion import (
+    comes_first,
     keeper,
     leaving,
     places,
@@ -89,6 +92,35 @@ def test_the_keeper_is_of_the_class_that_an_old_annotation_names() -> None:
     made = keeper("keeper", main, leaving(main, TO_V2))
     assert made["metadata"]["annotations"] == {"kubernetes.io/ingress.class": "old"}
     assert "ingressClassName" not in made["spec"]
+
+
+# which of two Ingresses ingress-nginx takes first
+
+
+EARLY, LATE = "2026-11-21T01:02:03Z", "2026-11-21T01:02:04Z"
+
+
+@pytest.mark.parametrize(
+    ("main", "canary", "first"),
+    [
+        ({"creationTimestamp": EARLY}, {"creationTimestamp": LATE}, True),
+        ({"creationTimestamp": LATE}, {"creationTimestamp": EARLY}, False),
+        ({"creationTimestamp": EARLY}, {"creationTimestamp": EARLY}, False),
+        ({"creationTimestamp": EARLY}, {"creationTimestamp": EARLY, "name": "a-canary"}, True),
+        ({"creationTimestamp": EARLY}, {}, True),
+    ],
+)
+def test_the_older_ingress_comes_first_and_of_one_second_the_greater_name(
+    main: Object, canary: Object, first: bool
+) -> None:
+    assert comes_first(ingress(**main), ingress(**{"name": "web-canary", **canary})) is first
+
+
+@pytest.mark.parametrize(("age", "wait"), [(0.0, 2.0), (1.5, 0.5), (2.0, 0.0), (3600.0, 0.0), (-30.0, 0.0)])
+def test_a_canary_is_made_in_a_later_second_than_the_main_ingress(age: float, wait: float) -> None:
+    made = datetime.datetime.fromisoformat(EARLY).timestamp()
+    assert seconds_to_be_older(ingress(creationTimestamp=EARLY), made + age) == pytest.approx(wait)
+    assert seconds_to_be_older(ingress(), made) == 0
 
 
 # which Service is stable

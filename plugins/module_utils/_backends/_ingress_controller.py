@@ -153,5 +153,14 @@ def seconds_to_wait(ingress: Object, now: float) -> float:
         for entry in ingress["metadata"].get("managedFields") or ()
         if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource") and entry.get("time")
     ]
-    age = now - max(times, default=0.0)
+    return _seconds_to_two(now - max(times, default=0.0))
+
+
+def seconds_to_be_older(ingress: Object, now: float) -> float:
+    """Return how long to wait so that an Ingress made then is surely younger; `now` in seconds since 1970."""
+    made = ingress["metadata"].get("creationTimestamp")
+    return _seconds_to_two(now - datetime.datetime.fromisoformat(made).timestamp()) if made else 0.0
+
+
+def _seconds_to_two(age: float) -> float:
     return 2.0 - age if 0 <= age < 2 else 0.0

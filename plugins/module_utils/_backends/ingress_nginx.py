@@ -209,6 +209,9 @@ class IngressNginx(IngressObjects):
                 f"already: {self.target.version} is the stable version. Nothing was changed."
             )
         annotated = self._resplit(Annotated.none(self.prefix), weight, matches)
+        if self.repoints and self.controller.forgets_upstreams:
+            # Both will name one Service, and the main Ingress has to be the older one of them then.
+            self._pause(controllers.seconds_to_be_older(self.main, time.time()))
         service, bindings = self.target.canary_service, self.controller.bindings
         item = canary_ingress(self.canary_name, self.main, routes, service, annotated, bindings)
         after = self.with_canary(before, item)
