@@ -151,7 +151,8 @@ class ByRepointing(Promotion):
         if canary is not None and self.objects.controller.forgets_upstreams and not comes_first(holder, canary):
             raise Conflict(
                 f"{words(holder)} was not made before {words(canary)}, and ingress-nginx would answer 404 when both "
-                "lead to one Service. Nothing was changed; take the canary back (weight 0, state detached) and begin again."
+                "lead to one Service. Nothing was changed; take the canary back (weight 0, state detached), and begin "
+                "again."
             )
 
     def move(self, holder: Object, state: list[list[str]]) -> Differences:
