@@ -63,7 +63,7 @@ def test_a_canary_that_is_deployed_at_full_size_gets_no_more_than_its_share(syst
     backend = system.use()
     backend.set(weight=TEN)
     written = [write.path.rpartition("/")[2] for write in backend.cluster.writes]
-    assert written == ["web-v1", "web-v2", system.name]
+    assert written == ["web-v2", "web-v1", system.name]
     assert pods_of_versions(system) == {"v1": 9, "v2": 1}
 
 
@@ -138,6 +138,8 @@ def test_pods_of_a_third_version_are_refused(system: ReplicasSystem) -> None:
 
 
 def test_no_user_gets_a_canary_that_cannot_be_ready(system: ReplicasSystem) -> None:
+    system.scale("v2", 0)
+    system.wait_for_pods("v2", 0)
     broken = workloads.deployment(system.namespace, "v5")
     broken["spec"]["template"]["spec"]["containers"][0]["image"] = "canary.lab/web:there-is-none"
     system.operator.create(broken)
@@ -147,6 +149,7 @@ def test_no_user_gets_a_canary_that_cannot_be_ready(system: ReplicasSystem) -> N
             system.use("v5").set(weight=TEN)
         split = system.use().observe()
         assert (split.weight, split.canary) == (NOTHING, None)
+        assert replicas(system) == (1, 0)
         assert set(system.ask(100)) == {"v1"}
     finally:
         system.operator.delete("Deployment", "web-v5", system.namespace)

@@ -141,3 +141,8 @@ def test_a_version_that_joins_has_its_number_before() -> None:
 def test_the_way_back_needs_all_of_stable_first() -> None:
     way = steps(Layout(5, 5, Selected.BOTH), Layout(10, 5, Selected.STABLE))
     assert [step.what for step in way] == ["stable", "service"]
+
+
+def test_a_canary_that_joins_is_tried_before_stable_is_touched() -> None:
+    way = steps(Layout(1, 3, Selected.STABLE), Layout(9, 1, Selected.BOTH))
+    assert [step.what for step in way] == ["canary", "stable", "service"]

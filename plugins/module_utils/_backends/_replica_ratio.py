@@ -133,7 +133,7 @@ def steps(before: Layout, after: Layout) -> tuple[Step, ...]:
     What gets more pods gets them before anything gets less, and the canary after stable; what gets less, the canary
     before stable. So the share never exceeds both the old and the new one, and there are never fewer pods than before
     or after. A version that is not selected yet has its number before it is selected, and one that is left has it
-    afterwards.
+    afterwards. A canary that is not selected yet comes first of all: if it cannot be ready, stable is as it was.
     """
     taken: list[Step] = []
     now = before
@@ -144,11 +144,12 @@ def steps(before: Layout, after: Layout) -> tuple[Step, ...]:
             now = layout
             taken.append(Step(what, layout))
 
+    if before.selected is Selected.STABLE and after.selected is not Selected.STABLE:
+        take("canary", dataclasses.replace(now, canary=after.canary))
     joins_stable = before.selected is Selected.CANARY
-    joins_canary = before.selected is Selected.STABLE
     if after.selected is not Selected.CANARY and (joins_stable or after.stable > now.stable):
         take("stable", dataclasses.replace(now, stable=after.stable))
-    if after.selected is not Selected.STABLE and (joins_canary or after.canary > now.canary):
+    if after.selected is not Selected.STABLE and after.canary > now.canary:
         take("canary", dataclasses.replace(now, canary=after.canary))
     take("service", dataclasses.replace(now, selected=after.selected))
     take("canary", dataclasses.replace(now, canary=after.canary))

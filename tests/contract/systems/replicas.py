@@ -58,7 +58,7 @@ class ReplicasSystem(TrafficSystem):
             self.scale(version, 1)
         self.operator.create(service(self.namespace, "v1", self.name))
         for version in ("v1", "v2"):
-            self.wait_for_one_pod(version)
+            self.wait_for_pods(version, 1)
 
     def wait_until_served(self) -> None:
         """Wait until kube-proxy has the Service, then as everywhere.
@@ -117,8 +117,12 @@ class ReplicasSystem(TrafficSystem):
     def scale(self, version: str, replicas: int) -> None:
         self.operator.edit("Deployment", f"web-{version}", self.namespace, {"spec": {"replicas": replicas}})
 
-    def wait_for_one_pod(self, version: str) -> None:
-        ready = self.access.connect().wait(
-            "Pod", self.namespace, lambda pods: len(ready_pods(pods)) == 1, seconds=60, labels=selector(version)
-        )
-        assert ready is not None, f"web-{version} does not come to one ready pod in namespace {self.namespace}"
+    def wait_for_pods(self, version: str, count: int) -> None:
+        """Wait until a version has so many ready pods, and none besides that is not on its way out."""
+
+        def done(pods: list[Object]) -> bool:
+            staying = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+            return len(staying) == len(ready_pods(pods)) == count
+
+        found = self.access.connect().wait("Pod", self.namespace, done, seconds=60, labels=selector(version))
+        assert found is not None, f"web-{version} does not come to {count} ready pods in namespace {self.namespace}"
