@@ -52,7 +52,7 @@ class ReplicaWriter:
         after = self._patch(item, operations, lambda live: number_of(live) == wanted)
         text = f"{self._text}; {before} -> {wanted} replicas"
         self.differences.append(Difference(words(item), item, after, text))
-        self._wait_for_pods(role)
+        self.wait_for_pods(role)
         if self._selected in (Selected.BOTH, Selected(role)):
             self._wait_for_endpoints()
 
@@ -64,13 +64,26 @@ class ReplicaWriter:
             return
         if selected is not self._selected:
             for role in _ROLES[selected]:
-                self._wait_for_pods(role)
+                self.wait_for_pods(role)
         edits = [operation for operation in operations if operation["op"] != "test"]
         after = self._patch(service, operations, lambda live: _has(live, edits))
         self.differences.append(Difference(words(service), service, after, self._text))
         if selected is not self._selected:
             self._selected = selected
             self._wait_for_endpoints()
+
+    def wait_for_pods(self, role: Role) -> None:
+        """Wait until a version has as many ready pods as its Deployment asks for."""
+        if not self._cluster.check_mode:
+            identity = Identity(self._target.namespace, self._target.app, self._version(role))
+            wait = Wait(
+                self._cluster,
+                identity,
+                seconds=self._seconds,
+                unschedulable_after=_UNSCHEDULABLE_SECONDS,
+                show=lambda _line: None,
+            )
+            wait.for_rollout()
 
     def _deployment(self, role: Role) -> Object:
         item = self._scene.stable_deployment if role == "stable" else self._scene.canary_deployment
@@ -104,18 +117,6 @@ class ReplicaWriter:
         )
 
     # waiting
-
-    def _wait_for_pods(self, role: Role) -> None:
-        if not self._cluster.check_mode:
-            identity = Identity(self._target.namespace, self._target.app, self._version(role))
-            wait = Wait(
-                self._cluster,
-                identity,
-                seconds=self._seconds,
-                unschedulable_after=_UNSCHEDULABLE_SECONDS,
-                show=lambda _line: None,
-            )
-            wait.for_rollout()
 
     def _wait_for_endpoints(self) -> None:
         if not self._cluster.check_mode:

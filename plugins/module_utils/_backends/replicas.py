@@ -310,7 +310,11 @@ class Replicas(Backend):
         before, after = scene.split(self.target), scene.split_as(self.target, record, wanted)
         seconds = float(self.options.get("ready_timeout") or self.OPTIONS["ready_timeout"]["default"])
         writer = ReplicaWriter(self.cluster, self.target, scene, f"{before} -> {after}", seconds)
+        joins = scene.selected is Selected.STABLE and wanted.selected is not Selected.STABLE
         for step in steps(scene.layout, wanted):
+            if joins and step.what != "canary":
+                writer.wait_for_pods("canary")  # one that cannot be ready is to cost stable nothing
+                joins = False
             if step.what == "service":
                 writer.select(step.layout.selected, record)
             else:
