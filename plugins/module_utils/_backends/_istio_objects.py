@@ -33,8 +33,8 @@ ATTEMPTS: t.Final = 4
 
 _SETTLING_SECONDS: t.Final = 5.0
 """From a change of subsets until every proxy can be expected to have it: the slowest change of a VirtualService took
-1.1 s on the lab with 200 more, where 5 of 6,733 requests got 503 without this time. Nothing in the cluster tells when it
-is so."""
+1.1 s on the lab with 200 more, where 5 of 6,733 requests got 503 without this time. Nothing in the cluster tells when
+it is so."""
 
 
 class IstioObjects(Backend):
