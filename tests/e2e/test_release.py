@@ -15,8 +15,9 @@ from tests.shop.shop import Shop
 QUESTION = {"prompt": "Go on?"}
 ASKING = [{"weight": 50, "verify": "quick", "approve": QUESTION}, {"weight": 100, "verify": "quick"}]
 HELD_AT_ALL = [{"weight": 100, "verify": "quick", "approve": QUESTION}]
+# Of these a release changes where the stable traffic goes.
+ROUTES = {"HTTPRoute/web", "Service/web", "VirtualService/web"}
 # What the API server and the controllers write by themselves, on objects that the collection never touched.
-ROUTES = {"HTTPRoute/web", "Service/web", "VirtualService/web"}  # of which a release changes where stable traffic goes
 SERVERS_OWN = ("resourceVersion", "managedFields", "generation")
 
 
@@ -121,7 +122,7 @@ def test_the_promote_playbook_refuses_a_canary_that_has_part_of_the_traffic(shop
 
 
 def test_status_tells_the_truth_at_each_state(shop: Shop) -> None:
-    stable = "web-v1" if shop.system.backend == "gateway_api" else "web"
+    stable = "web-v1" if shop.system.backend in ("gateway_api", "istio") else "web"
     run = shop.run("status")
     nothing_changes(run)
     assert said(run) == f"web: all to {stable} | web has 1 version: v1 (1 of 1 pods available)"
