@@ -66,6 +66,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
 )
 
 _USUAL_MOST: t.Final = 10  # pods: enough for every tenth part
+_PROPAGATION_SECONDS: t.Final = 1.0  # kube-proxy's default of iptables.minSyncPeriod
 
 
 class Replicas(Backend):
@@ -93,7 +94,7 @@ class Replicas(Backend):
             law="random",
             zero_canary_endpoints="no_share",
             zero_stable_endpoints="no_share",
-            propagation_seconds=1.0,
+            propagation_seconds=_PROPAGATION_SECONDS,
             weights="ratio",
         )
 
