@@ -73,6 +73,7 @@ class Replicas(Backend):
     """Everything by two Deployments and one Service in the application's namespace."""
 
     name = "replicas"
+    knows_versions = True  # the Service's selector names the canary's at 100 %, before the promotion
     OPTIONS: t.ClassVar[dict[str, dict[str, t.Any]]] = {
         "service": {"type": "str"},
         "min_replicas": {"type": "int"},
