@@ -20,10 +20,12 @@ options:
         description:
           - V(gateway_api) splits by the weights of an HTTPRoute.
           - V(ingress_nginx) splits by a second Ingress with the canary annotations of ingress-nginx, which Traefik
-            reads too.
+            and the API gateway of Volcengine's VKE read too.
+          - V(istio) splits by the weights of a VirtualService, between Services or between subsets of one Service.
+          - V(replicas) splits by numbers of pods behind one Service, by connection and without match routes.
         type: str
         required: true
-        choices: [gateway_api, ingress_nginx]
+        choices: [gateway_api, ingress_nginx, istio, replicas]
       route:
         description: Name of the HTTPRoute. Needed for V(gateway_api).
         type: str
@@ -32,12 +34,29 @@ options:
         type: str
       rule:
         description:
-          - The rule of the HTTPRoute to split, for V(gateway_api); its name, or its index counted from 0.
+          - The rule of the HTTPRoute to split, for V(gateway_api), or the C(http) entry of the VirtualService, for
+            V(istio); its name, or its index counted from 0.
           - Needed when more than one rule leads to the application.
         type: str
+      virtual_service:
+        description: Name of the VirtualService. Needed for V(istio).
+        type: str
+        version_added: 1.1.0
+      virtual_service_namespace:
+        description: Namespace of the VirtualService, for V(istio). The application's, unless given.
+        type: str
+        version_added: 1.1.0
+      destination_rule:
+        description:
+          - Name of the DestinationRule in the application's namespace that defines the subsets, for V(istio). Only for
+            a VirtualService that sends to subsets.
+          - Needed when more than one DestinationRule defines the stable version's subset.
+        type: str
+        version_added: 1.1.0
       ingress:
         description:
-          - Name of the main Ingress, which leads to the stable Service. It is read and never written.
+          - Name of the main Ingress, which leads to the stable Service. It is read, and written only by a promotion
+            with O(backend.promotion=repoint).
           - Needed for V(ingress_nginx).
         type: str
       canary_ingress:
@@ -48,6 +67,8 @@ options:
           - Name of the stable Service, for V(ingress_nginx). Its selector names the stable version.
           - Needed when the main Ingress leads to more than one Service that could be the application's by its name, or
             to one that is not named after it.
+          - For V(replicas) the Service that clients use; its selector names the stable version between releases and
+            both versions during a split. The application's name unless given.
         type: str
       annotations_prefix:
         description: What the annotations begin with, for V(ingress_nginx); the controller's C(--annotations-prefix).
@@ -55,10 +76,72 @@ options:
         default: nginx.ingress.kubernetes.io
       controller:
         description:
-          - The program that serves the Ingress, for V(ingress_nginx). The two that read these annotations differ in how
-            fast they follow and how they choose.
-          - V(auto) asks the Ingress which of them wrote its status.
+          - The program that serves the Ingress, for V(ingress_nginx). Those that read these annotations differ in how
+            fast they follow, how they choose and what they can do.
+          - V(apig) is the API gateway of Volcengine's VKE. Only annotations that are documented for it are used, which
+            means whole percents, one header with its value, no cookie, and a header or a weight, not both.
+          - V(auto) takes an Ingress with the annotation C(ingress.vke.volcengine.com/apig-instance-name) for one of
+            V(apig); else it asks the Ingress who wrote its status, and then the C(spec.controller) of its class.
         type: str
-        choices: [auto, ingress-nginx, traefik]
+        choices: [auto, ingress-nginx, traefik, apig]
         default: auto
+      promotion:
+        description:
+          - How the canary becomes the stable version, for V(ingress_nginx).
+          - V(selector) lets the stable Service, which the main Ingress leads to, select the canary's pods. Only
+            endpoints change.
+          - V(repoint) lets the main Ingress lead to the canary's Service. The stable Service is then one of
+            M(gradual.canary.version), such as C(web-v1), and needs no selector that anybody may move. With
+            ingress-nginx, which then reloads, another Ingress goes on naming the Service that is left until the canary
+            is detached.
+        type: str
+        choices: [selector, repoint]
+        default: selector
+        version_added: 1.1.0
+      path:
+        description:
+          - A path of the main Ingress whose traffic is to be split, for V(ingress_nginx) with
+            O(backend.promotion=repoint); every other path that leads to the same Service is split with it.
+          - Needed when paths lead to more than one Service that could be the application's by its name.
+        type: str
+        version_added: 1.1.0
+      match_with_weight:
+        description:
+          - Whether match routes may be set beside a weight above 0, for V(ingress_nginx). As the controller is known to
+            do, unless given; for V(apig) that is V(false), because it is not documented whether it then follows the
+            weight.
+        type: bool
+        version_added: 1.1.0
+      propagation:
+        description:
+          - Seconds within which the controller follows a change at the latest, for V(ingress_nginx). A promotion and
+            the end of a canary wait that long between their steps.
+          - As measured of the controller, unless given; for V(apig), of which nothing is known, 10.
+        type: float
+        version_added: 1.1.0
+      min_replicas:
+        description:
+          - The least number of pods of both versions together during a split, for V(replicas), so that capacity does
+            not shrink. The number that the stable version had when the canary was attached, unless given.
+        type: int
+        version_added: 1.1.0
+      max_replicas:
+        description:
+          - The greatest number of pods of both versions together that a split may settle on, for V(replicas). Ten, or
+            twice O(backend.min_replicas) if that is more, unless given. On the way from one split to the next there can
+            be more.
+        type: int
+        version_added: 1.1.0
+      max_error:
+        description:
+          - How far the nearest share that pods can make may be from the weight, in points of percent, for
+            V(replicas). A weight further off is refused, and the nearest ones are named.
+        type: str
+        default: "5"
+        version_added: 1.1.0
+      ready_timeout:
+        description: Seconds that each change of a number of pods may take until they serve, for V(replicas).
+        type: int
+        default: 300
+        version_added: 1.1.0
 """

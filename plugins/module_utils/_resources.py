@@ -64,23 +64,31 @@ _TABLE = (
     ("GatewayClass", "gateway.networking.k8s.io/v1", "gatewayclasses", False),
     ("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes"),
     ("ReferenceGrant", "gateway.networking.k8s.io/v1beta1", "referencegrants"),
+    ("DestinationRule", "networking.istio.io/v1", "destinationrules"),
+    ("VirtualService", "networking.istio.io/v1", "virtualservices"),
 )
-KINDS: t.Final[dict[str, Kind]] = {row[0]: Kind(*row) for row in _TABLE}
+KINDS: t.Final[dict[str, Kind]] = {
+    **{row[0]: Kind(*row) for row in _TABLE},
+    # Of two kinds with one name, the second is asked for by its full name.
+    "Gateway.networking.istio.io": Kind("Gateway", "networking.istio.io/v1", "gateways"),
+}
 
 
 def kind_of(item: Object) -> Kind:
     """Return the kind of an object; InvalidInput when the collection does not know it at that API version."""
-    kind = KINDS.get(str(item.get("kind")))
-    if kind is None:
+    known = [kind for kind in KINDS.values() if kind.name == item.get("kind")]
+    if not known:
         raise InvalidInput(
             f"kind {item.get('kind')!r} cannot be applied with a version; allowed: {', '.join(sorted(KINDS))}. "
             "Apply other kinds before the release, for example with kubernetes.core.k8s."
         )
-    if item.get("apiVersion") != kind.api_version:
-        raise InvalidInput(
-            f"{kind.name} must have apiVersion {kind.api_version}, not {item.get('apiVersion')!r}", kind=kind.name
-        )
-    return kind
+    for kind in known:
+        if item.get("apiVersion") == kind.api_version:
+            return kind
+    versions = " or ".join(kind.api_version for kind in known)
+    raise InvalidInput(
+        f"{known[0].name} must have apiVersion {versions}, not {item.get('apiVersion')!r}", kind=known[0].name
+    )
 
 
 def words(item: Object) -> str:
@@ -96,13 +104,21 @@ def last_writer(item: Object, *, other_than: str, field: t.Sequence[str] = ()) -
     field: the path of what was written, for example ``("spec", "rules")``. Whoever owns it is named then, since the
     last write may have been to another part. Times have whole seconds: ``a or b`` wrote within the same one.
     """
-    entries = [e for e in item.get("metadata", {}).get("managedFields", []) if not e.get("subresource")]
+    foreign = _foreign_writes(item, other_than, field)
+    latest = max((time for time, _manager in foreign), default="")
+    return " or ".join(sorted({manager for time, manager in foreign if time == latest})) or None
+
+
+def last_written(item: Object, *, other_than: str, field: t.Sequence[str]) -> str:
+    """Return when the one that `last_writer` names wrote, as the API has it; empty when it names nobody."""
+    return max((time for time, _manager in _foreign_writes(item, other_than, field)), default="")
+
+
+def _foreign_writes(item: Object, other_than: str, field: t.Sequence[str]) -> list[tuple[str, str]]:
+    """Return (time, manager) of the writes to a field by others."""
+    entries = [e for e in item.get("metadata", {}).get("managedFields", []) if e.get("subresource") != "status"]
     owners = [e for e in entries if _owns(e, field)]
-    foreign = [e for e in owners or entries if e.get("manager") != other_than]
-    if not foreign:
-        return None
-    latest = max(str(e.get("time", "")) for e in foreign)
-    return " or ".join(sorted({str(e["manager"]) for e in foreign if str(e.get("time", "")) == latest}))
+    return [(str(e.get("time", "")), str(e["manager"])) for e in owners or entries if e.get("manager") != other_than]
 
 
 def _owns(entry: Object, field: t.Sequence[str]) -> bool:

@@ -166,8 +166,12 @@ class Capabilities:
 
     resolution: smallest step of the weight in basis points. per: ``request`` or ``connection``.
     law: how requests are shared out, ``random`` or ``round_robin``.
-    zero_canary_endpoints: what users in the canary's share get when it has no endpoints: ``fallback`` or ``5xx``.
-    zero_stable_endpoints: the same for stable: ``5xx`` for its share, or ``5xx_for_all`` whatever the weight.
+    match_with_weight: whether match routes can be relied on beside a weight above 0.
+    zero_canary_endpoints: what users in the canary's share get when it has no endpoints: ``fallback``, ``5xx``,
+    ``no_share`` where its endpoints are its share, or ``unknown``.
+    zero_stable_endpoints: the same for stable: ``5xx`` for its share, ``5xx_for_all`` whatever the weight,
+    ``no_share``, or ``unknown``.
+    weights: ``any`` multiple of the resolution, or ``ratio``: those that numbers of pods can make.
     """
 
     resolution: int
@@ -180,6 +184,7 @@ class Capabilities:
     zero_canary_endpoints: str
     zero_stable_endpoints: str
     propagation_seconds: float
+    weights: str = "any"
 
     def as_result(self) -> dict[str, t.Any]:
         result = dataclasses.asdict(self)
@@ -193,7 +198,18 @@ class Capabilities:
                 f"{where} cannot represent a weight of {weight}; its smallest step is {Weight(self.resolution)}, "
                 f"the nearest below is {nearest}"
             )
+        self.require_matches(matches, where)
+        if matches and weight.points and not self.match_with_weight:
+            raise InvalidSplit(
+                f"{where} cannot be relied on to follow a weight of {weight} beside a match route "
+                f"({', '.join(str(match) for match in matches)}); give the one or the other: weight 0, or no matches"
+            )
+
+    def require_matches(self, matches: t.Sequence[Match], where: str) -> None:
+        """Raise InvalidSplit when this system cannot route by these matches."""
         for match in matches:
+            if not self.match_kinds:
+                raise InvalidSplit(f"{where} has no match routes, so it cannot route by '{match}'; give weights only")
             if match.kind not in self.match_kinds or match.operator not in self.match_operators:
                 raise InvalidSplit(
                     f"{where} cannot route by '{match}'; it can by {', '.join(sorted(self.match_kinds))} with "

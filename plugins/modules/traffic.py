@@ -197,6 +197,7 @@ capabilities:
     zero_canary_endpoints: fallback
     zero_stable_endpoints: 5xx_for_all
     propagation_seconds: 5.0
+    weights: any
 writes:
   description: Every write that was made, or in check mode would be.
   returned: when the cluster was asked

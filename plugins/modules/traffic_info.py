@@ -138,9 +138,10 @@ def run(task: _task.Task) -> _task.Values:
     result: _task.Values = {}
     if params["preflight"]:
         result["findings"] = [finding.as_result() for finding in backend.preflight()]
+    split = backend.observe()
     return {
         **result,
-        "split": with_versions(task.cluster, target, backend.observe()).as_result(),
+        "split": (split if backend.knows_versions else with_versions(task.cluster, target, split)).as_result(),
         "capabilities": backend.capabilities.as_result(),
         "snapshot": backend.snapshot().as_result(),
     }

@@ -22,6 +22,13 @@ SYSTEMS = {
     "gateway_api": "tests.contract.systems.gateway_api:GatewayApiSystem",
     "gateway_api_on_traefik": "tests.contract.systems.gateway_api:GatewayApiOnTraefik",
     "ingress_nginx": "tests.contract.systems.ingress_nginx:IngressNginxSystem",
+    "istio": "tests.contract.systems.istio:IstioSystem",
+    "istio_with_subsets": "tests.contract.systems.istio:IstioWithSubsets",
+    "ingress_nginx_real": "tests.contract.systems.ingress_nginx:IngressNginxReal",
+    "ingress_nginx_real_repointed": "tests.contract.systems.ingress_nginx:IngressNginxRealRepointed",
+    "apig": "tests.contract.systems.ingress_nginx:Apig",
+    "apig_repointed": "tests.contract.systems.ingress_nginx:ApigRepointed",
+    "replicas": "tests.contract.systems.replicas:ReplicasSystem",
 }
 
 Enter = Callable[[str], tuple[type[TrafficSystem], str]]
@@ -72,3 +79,11 @@ def traffic_system(request: pytest.FixtureRequest, access: Access, enter: Enter)
         yield made
     finally:
         made.remove()
+
+
+@pytest.fixture
+def routed_system(traffic_system: TrafficSystem) -> TrafficSystem:
+    """A traffic system that has match routes."""
+    if not traffic_system.use().capabilities.match_kinds:
+        pytest.skip("this traffic system has no match routes")
+    return traffic_system

@@ -15,11 +15,13 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     AmbiguousTarget,
     Conflict,
     Forbidden,
+    InvalidSplit,
+    Refused,
     StillServing,
     TargetNotFound,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._split_verification import SplitVerification
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Weight
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Match, Weight
 from tests.contract import workloads
 from tests.contract.cluster_access import interposed
 from tests.contract.systems.base import Routed, TrafficSystem, outcome
@@ -50,39 +52,42 @@ def test_what_is_set_is_what_is_observed(traffic_system: TrafficSystem) -> None:
 
 
 def test_setting_the_same_again_writes_nothing(traffic_system: TrafficSystem) -> None:
-    match = traffic_system.routed[0].match
-    traffic_system.use().set(weight=TEN, matches=[match])
+    matches = traffic_system.some_matches
+    traffic_system.use().set(weight=TEN, matches=matches)
     written = traffic_system.objects()
     again = traffic_system.use()
-    assert not again.set(weight=TEN, matches=[match]).changed
+    assert not again.set(weight=TEN, matches=matches).changed
     assert again.cluster.writes == []
     assert traffic_system.objects() == written
 
 
 def test_weight_and_matches_are_left_alone_unless_they_are_given(traffic_system: TrafficSystem) -> None:
-    match = traffic_system.routed[0].match
-    traffic_system.use().set(weight=TEN, matches=[match])
+    matches = traffic_system.some_matches
+    traffic_system.use().set(weight=TEN, matches=matches)
     traffic_system.use().set(weight=FIFTY)
-    assert traffic_system.use().observe().matches == (match,)
+    assert traffic_system.use().observe().matches == tuple(matches)
     traffic_system.use().set(matches=[])
     split = traffic_system.use().observe()
     assert (split.weight, split.matches) == (FIFTY, ())
 
 
-def test_weight_and_match_routes_change_in_one_write(traffic_system: TrafficSystem) -> None:
+def test_weight_and_match_routes_change_in_one_write_for_each_object(traffic_system: TrafficSystem) -> None:
     traffic_system.use().set()
     backend = traffic_system.use()
-    backend.set(weight=TEN, matches=[traffic_system.routed[0].match])
-    assert len(backend.cluster.writes) == 1
+    backend.set(weight=TEN, matches=traffic_system.some_matches)
+    written = [write.path for write in backend.cluster.writes]
+    assert len(written) == len(set(written))
+    # Where pods are the weight, those of each version and the Service are objects of their own.
+    assert len(written) == 1 or backend.capabilities.weights == "ratio"
 
 
 def test_check_mode_predicts_the_write_and_changes_nothing(traffic_system: TrafficSystem) -> None:
     traffic_system.use().set()
     before = traffic_system.objects()
     rehearsed, real = traffic_system.in_check_mode(), traffic_system.use()
-    predicted = rehearsed.set(weight=TEN, matches=[traffic_system.routed[0].match])
+    predicted = rehearsed.set(weight=TEN, matches=traffic_system.some_matches)
     assert traffic_system.objects() == before
-    done = real.set(weight=TEN, matches=[traffic_system.routed[0].match])
+    done = real.set(weight=TEN, matches=traffic_system.some_matches)
     assert rehearsed.cluster.writes == real.cluster.writes
     assert (predicted.before, predicted.after) == (done.before, done.after)
     assert [one.as_diff() for one in predicted.differences] == [one.as_diff() for one in done.differences]
@@ -101,11 +106,12 @@ def test_check_mode_goes_through_a_whole_release(traffic_system: TrafficSystem) 
 def test_a_change_says_in_words_what_it_does(traffic_system: TrafficSystem) -> None:
     traffic_system.use().set(weight=TEN)
     change = traffic_system.use().set(weight=FIFTY)
-    (difference,) = [one for one in change.differences if one.changed]
-    header = difference.as_diff()["before_header"]
-    assert traffic_system.namespace in header
-    assert "10 %" in header
-    assert "50 %" in header
+    headers = [one.as_diff()["before_header"] for one in change.differences if one.changed]
+    assert headers
+    for header in headers:
+        assert traffic_system.namespace in header
+        assert "10 %" in header
+        assert "50 %" in header
 
 
 # other people
@@ -194,15 +200,23 @@ def test_a_deployed_canary_has_no_errors_before_the_release(traffic_system: Traf
 # clients
 
 
-def test_match_routes_reach_the_canary_and_nothing_else_does(traffic_system: TrafficSystem) -> None:
-    for routed in traffic_system.routed:
-        traffic_system.use().set(weight=NOTHING, matches=[routed.match])
-        assert traffic_system.use().observe().matches == (routed.match,)
-        traffic_system.ask_until(lambda answers: set(answers) == {"v2"}, routed.fits)
-        assert set(traffic_system.ask(40)) == {"v1"}, routed
-        assert set(traffic_system.ask(40, routed.misses)) == {"v1"}, routed
-        traffic_system.use().set(matches=[])
-        traffic_system.ask_until(lambda answers: set(answers) == {"v1"}, routed.fits)
+def test_match_routes_reach_the_canary_and_nothing_else_does(routed_system: TrafficSystem) -> None:
+    for routed in routed_system.routed:
+        routed_system.use().set(weight=NOTHING, matches=[routed.match])
+        assert routed_system.use().observe().matches == (routed.match,)
+        routed_system.ask_until(lambda answers: set(answers) == {"v2"}, routed.fits)
+        assert set(routed_system.ask(40)) == {"v1"}, routed
+        assert set(routed_system.ask(40, routed.misses)) == {"v1"}, routed
+        routed_system.use().set(matches=[])
+        routed_system.ask_until(lambda answers: set(answers) == {"v1"}, routed.fits)
+
+
+def test_a_match_route_that_cannot_be_had_is_refused_before_any_write(traffic_system: TrafficSystem) -> None:
+    backend = traffic_system.use()
+    for kind in {"header", "cookie", "query"} - backend.capabilities.match_kinds:
+        with pytest.raises(InvalidSplit, match=f"{backend.name}.*{kind} x"):
+            backend.set(weight=TEN, matches=[Match(kind, "x", "exact", "y")])
+    assert backend.cluster.writes == []
 
 
 def test_clients_see_the_weight(traffic_system: TrafficSystem) -> None:
@@ -226,10 +240,17 @@ def test_a_canary_without_endpoints_is_found_and_answers_as_the_capabilities_say
         backend = traffic_system.use("v3")
         errors = [str(finding) for finding in backend.preflight() if finding.level == "error"]
         assert any("web-v3" in error and "endpoint" in error for error in errors), errors
+        zero = backend.capabilities.zero_canary_endpoints
+        if zero == "no_share":
+            with pytest.raises(Refused, match="web-v3"):
+                backend.set(weight=FIFTY)
+            assert backend.cluster.writes == []
+            assert set(traffic_system.ask(100)) == {"v1"}
+            return
         backend.set(weight=NOTHING)
         backend.wait_accepted(30)
         backend.set(weight=FIFTY)
-        if backend.capabilities.zero_canary_endpoints == "5xx":
+        if zero == "5xx":
             answers = traffic_system.ask_until(lambda answers: "503" in answers)
             assert "v1" in answers
         else:
@@ -238,8 +259,10 @@ def test_a_canary_without_endpoints_is_found_and_answers_as_the_capabilities_say
             while time.monotonic() < deadline:
                 assert set(traffic_system.ask(100)) == {"v1"}
     finally:
-        traffic_system.use("v3").set(weight=NOTHING)
-        traffic_system.use("v3").detach()
+        left = traffic_system.use("v3")
+        if left.observe().canary:
+            left.set(weight=NOTHING)
+            left.detach()
         operator.delete("Service", "web-v3", namespace)
 
 
@@ -247,11 +270,10 @@ def test_a_canary_without_endpoints_is_found_and_answers_as_the_capabilities_say
 
 
 def test_a_snapshot_restores_the_split_from_another_process(traffic_system: TrafficSystem) -> None:
-    match = traffic_system.routed[0].match
     traffic_system.use().set(weight=TEN)
     before = traffic_system.objects()
     saved = json.dumps(traffic_system.use().snapshot().as_result())
-    traffic_system.use().set(weight=FIFTY, matches=[match])
+    traffic_system.use().set(weight=FIFTY, matches=traffic_system.some_matches)
     script = (
         "import json, sys\n"
         "from tests.contract.cluster_access import Access\n"
@@ -293,12 +315,12 @@ def test_detach_refuses_while_the_canary_has_weight(traffic_system: TrafficSyste
     assert traffic_system.objects() == before
 
 
-def test_detach_refuses_while_match_routes_reach_the_canary(traffic_system: TrafficSystem) -> None:
-    traffic_system.use().set(weight=NOTHING, matches=[traffic_system.routed[0].match])
-    before = traffic_system.objects()
+def test_detach_refuses_while_match_routes_reach_the_canary(routed_system: TrafficSystem) -> None:
+    routed_system.use().set(weight=NOTHING, matches=[routed_system.routed[0].match])
+    before = routed_system.objects()
     with pytest.raises(StillServing):
-        traffic_system.use().detach()
-    assert traffic_system.objects() == before
+        routed_system.use().detach()
+    assert routed_system.objects() == before
 
 
 def test_a_detached_canary_is_gone_and_detaching_again_writes_nothing(traffic_system: TrafficSystem) -> None:
@@ -332,7 +354,7 @@ def test_no_request_is_lost_while_the_canary_becomes_stable(traffic_system: Traf
 
 
 def test_promoting_again_writes_nothing(traffic_system: TrafficSystem) -> None:
-    traffic_system.use().set(weight=EVERYTHING, matches=[traffic_system.routed[0].match])
+    traffic_system.use().set(weight=EVERYTHING, matches=traffic_system.some_matches)
     traffic_system.use().promote()
     again = traffic_system.use()
     assert not again.promote().changed
@@ -343,8 +365,8 @@ def test_a_service_is_served_as_long_as_any_request_can_reach_it(traffic_system:
     backend = traffic_system.use()
     backend.set(weight=NOTHING)
     assert not backend.serves("web-v2")
-    backend.set(matches=[traffic_system.routed[0].match])
-    assert backend.serves("web-v2")
+    backend.set(matches=traffic_system.some_matches)
+    assert backend.serves("web-v2") == bool(traffic_system.some_matches)
     backend.set(weight=TEN, matches=[])
     assert backend.serves("web-v2")
     assert not backend.serves("web-v9")
@@ -358,8 +380,9 @@ def test_the_controller_accepts_what_was_set(traffic_system: TrafficSystem) -> N
     assert live.seconds < 30
 
 
-def test_the_first_match_route_is_supported_by_the_capabilities(traffic_system: TrafficSystem) -> None:
+def test_the_match_routes_are_those_of_the_capabilities(traffic_system: TrafficSystem) -> None:
     capabilities = traffic_system.use().capabilities
+    assert bool(traffic_system.routed) == bool(capabilities.match_kinds)
     for routed in traffic_system.routed:
         assert isinstance(routed, Routed)
         assert routed.match.kind in capabilities.match_kinds

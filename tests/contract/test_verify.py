@@ -120,34 +120,34 @@ def test_a_version_that_nobody_spoke_of_is_named(traffic_system: TrafficSystem) 
     assert proof["versions"]["v2"]["target"] is None
 
 
-def test_match_routes_are_proven_beside_the_weight(traffic_system: TrafficSystem) -> None:
-    split(traffic_system, 10)
-    match = traffic_system.routed[0]
-    traffic_system.use().set(matches=[match.match])
-    traffic_system.ask_until(lambda answers: set(answers) == {"v2"}, match.fits)
-    proof = verified(traffic_system, weight="10", matches=[match.match.as_option()])
+def test_match_routes_are_proven_beside_the_weight(routed_system: TrafficSystem) -> None:
+    split(routed_system, 10)
+    match = routed_system.routed[0]
+    routed_system.use().set(matches=[match.match])
+    routed_system.ask_until(lambda answers: set(answers) == {"v2"}, match.fits)
+    proof = verified(routed_system, weight="10", matches=[match.match.as_option()])
     assert proof["verdict"] == "pass", proof["msg"]
     assert [(each["match"], each["verdict"]) for each in proof["matches"]] == [(match.match.as_option(), "pass")]
     assert proof["matches"][0]["versions"]["v2"]["share"] == 1
 
 
-def test_a_match_route_that_is_not_there_is_refused_and_named(traffic_system: TrafficSystem) -> None:
-    split(traffic_system, 10)
-    match = traffic_system.routed[0].match
-    proof = verified(traffic_system, weight="10", matches=[match.as_option()])
+def test_a_match_route_that_is_not_there_is_refused_and_named(routed_system: TrafficSystem) -> None:
+    split(routed_system, 10)
+    match = routed_system.routed[0].match
+    proof = verified(routed_system, weight="10", matches=[match.as_option()])
     assert (proof["verdict"], proof["reason"], proof["diagnosis"]) == ("fail", "leak", "leak"), proof["msg"]
     assert proof["msg"].startswith(f"requests with {match}: ")
     assert "v1 answers although it has no weight" in proof["msg"]
 
 
 def test_a_right_match_route_does_not_hide_a_wrong_weight(
-    traffic_system: TrafficSystem,
+    routed_system: TrafficSystem,
 ) -> None:
-    split(traffic_system, 50)
-    match = traffic_system.routed[0]
-    traffic_system.use().set(matches=[match.match])
-    traffic_system.ask_until(lambda answers: set(answers) == {"v2"}, match.fits)
-    proof = verified(traffic_system, weight="10", matches=[match.match.as_option()])
+    split(routed_system, 50)
+    match = routed_system.routed[0]
+    routed_system.use().set(matches=[match.match])
+    routed_system.ask_until(lambda answers: set(answers) == {"v2"}, match.fits)
+    proof = verified(routed_system, weight="10", matches=[match.match.as_option()])
     assert [each["verdict"] for each in proof["matches"]] == ["pass"]
     assert (proof["verdict"], proof["diagnosis"]) == ("fail", "other"), proof["msg"]
 

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from tests.contract.cluster_access import Access
+from tests.contract.systems.ingress_nginx import SERVED
+from tests.contract.systems.istio import IstioSystem
 from tests.shop.operators import install
 from tests.shop.shop import Shop
 from tests.shop.systems import SYSTEMS
@@ -77,9 +79,10 @@ def _shops(installed: Path, tmp_path_factory: pytest.TempPathFactory, access: Ac
 
 def _missing(access: Access, backend: str) -> str | None:
     """Return what the cluster lacks for a backend."""
-    if backend == "ingress_nginx":
-        name = os.environ.get("CANARY_TEST_INGRESS_CLASS", "nginx")
-        return None if access.operator().get("IngressClass", name) else f"there is no IngressClass {name}"
+    if backend in SERVED:
+        return SERVED[backend].missing(access.operator())
+    if backend == "istio":
+        return IstioSystem.missing(access.operator())
     namespace, _slash, name = os.environ.get("CANARY_TEST_GATEWAY", "projectcontour/contour").partition("/")
     return None if access.operator().get("Gateway", name, namespace) else f"there is no Gateway {namespace}/{name}"
 

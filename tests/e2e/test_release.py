@@ -15,6 +15,8 @@ from tests.shop.shop import Shop
 QUESTION = {"prompt": "Go on?"}
 ASKING = [{"weight": 50, "verify": "quick", "approve": QUESTION}, {"weight": 100, "verify": "quick"}]
 HELD_AT_ALL = [{"weight": 100, "verify": "quick", "approve": QUESTION}]
+# Of these a release changes where the stable traffic goes.
+ROUTES = {"HTTPRoute/web", "Service/web", "VirtualService/web"}
 # What the API server and the controllers write by themselves, on objects that the collection never touched.
 SERVERS_OWN = ("resourceVersion", "managedFields", "generation")
 
@@ -120,7 +122,7 @@ def test_the_promote_playbook_refuses_a_canary_that_has_part_of_the_traffic(shop
 
 
 def test_status_tells_the_truth_at_each_state(shop: Shop) -> None:
-    stable = "web-v1" if shop.system.backend == "gateway_api" else "web"
+    stable = "web-v1" if shop.system.backend in ("gateway_api", "istio") else "web"
     run = shop.run("status")
     nothing_changes(run)
     assert said(run) == f"web: all to {stable} | web has 1 version: v1 (1 of 1 pods available)"
@@ -130,7 +132,7 @@ def test_status_tells_the_truth_at_each_state(shop: Shop) -> None:
     run = shop.run("status")
     line = said(run)
     assert line.startswith(f"web: 50 % to web-v2, 50 % to {stable} | web has 2 versions: v1 (1 of 1 pods "), line
-    assert line.endswith("v2 (1 of 1 pods available)"), line
+    assert "v2 (1 of 1 pods available)" in line
     assert run.values("split")[0]["canary"]["version"] == "v2"
 
     shop.run("rollback").require()
@@ -175,7 +177,7 @@ def test_two_releases_in_a_row_leave_no_residue(shop: Shop) -> None:
     assert pods_wanted(shop) == {"v2": 0, "v4": 1}
     for name in users:
         assert _users_part(after[name]) == _users_part(before[name]), name
-    untouched = users - {"HTTPRoute/web", "Service/web"}
+    untouched = users - ROUTES
     for name in untouched:
         assert json.dumps(_stored(after[name])) == json.dumps(_stored(before[name])), name
     assert "gradual.canary" not in json.dumps([after[name] for name in untouched])
@@ -195,6 +197,8 @@ def _users_part(item: dict[str, Any]) -> dict[str, Any]:
         copy["spec"].pop("selector")
     if copy["kind"] == "HTTPRoute":
         copy["spec"]["rules"][0].pop("backendRefs")
+    if copy["kind"] == "VirtualService":
+        copy["spec"]["http"][0].pop("route")
     return copy
 
 
@@ -208,7 +212,7 @@ def test_a_release_that_holds_is_taken_back_with_proof(shop: Shop) -> None:
     all_on(shop, "v1")
     assert pods_wanted(shop) == {"v1": 1, "v2": 0}
     assert said(run).startswith("v2 is out: 0 % proven: 0 of ")
-    for name in set(before) - {"HTTPRoute/web", "Service/web"}:
+    for name in set(before) - ROUTES:
         assert json.dumps(_stored(shop.objects()[name])) == json.dumps(_stored(before[name])), name
     assert set(shop.objects()) - set(before) == {"Deployment/web-v2", "Service/web-v2"}
 
@@ -241,7 +245,8 @@ def test_a_bad_version_is_taken_back_by_itself(shop: Shop, probe: bool) -> None:
     all_on(shop, "v1")
     assert pods_wanted(shop) == {"v1": 1, "v3": 0}
     weights = [split["weight"] for split in run.values("after")]
-    assert ("50" in weights) is not probe, "with a probe, no user is ever sent there"
+    probed = probe and bool(run.values("capabilities")[0]["match_kinds"])
+    assert ("50" in weights) is not probed, "with a probe, no user is ever sent there"
 
 
 def test_the_way_back_can_be_taken_by_stages_with_questions_and_a_no_stops_it_where_it_is(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.contract.cluster_access import Access
+from tests.contract.systems.ingress_nginx import SERVED, IngressNginxSystem
 
 Object = dict[str, Any]
 
@@ -27,7 +29,9 @@ class OtherRoutes:
         self._namespace = f"others-{secrets.token_hex(3)}"
         self._make, self._kind = {
             "gateway_api": (_http_route, "HTTPRoute"),
-            "ingress_nginx": (_ingress, "Ingress"),
+            **{name: (functools.partial(_ingress, served), "Ingress") for name, served in SERVED.items()},
+            "istio": (_virtual_service, "VirtualService"),
+            "replicas": (_http_route, "HTTPRoute"),
         }[backend]
         self._ended = threading.Event()
         self._changes = threading.Thread(target=self._keep_changing, daemon=True)
@@ -62,9 +66,9 @@ class OtherRoutes:
             time.sleep(0.5)
 
     def _all_are_taken(self) -> bool:
-        """Say whether a controller has said something about each HTTPRoute; about an Ingress it need not."""
+        """Say whether a controller has said something about each HTTPRoute; about others it need not."""
         items = self._operator.list(self._kind, self._namespace)
-        return self._kind == "Ingress" or all(item.get("status", {}).get("parents") for item in items)
+        return self._kind != "HTTPRoute" or all(item.get("status", {}).get("parents") for item in items)
 
     def _keep_changing(self) -> None:
         change = 0
@@ -94,7 +98,7 @@ def _http_route(namespace: str, number: int) -> Object:
     }
 
 
-def _ingress(namespace: str, number: int) -> Object:
+def _ingress(served: type[IngressNginxSystem], namespace: str, number: int) -> Object:
     backend = {"service": {"name": "other", "port": {"number": 8080}}}
     paths = [{"path": f"/{rule}", "pathType": "Prefix", "backend": backend} for rule in range(RULES)]
     return {
@@ -102,7 +106,21 @@ def _ingress(namespace: str, number: int) -> Object:
         "kind": "Ingress",
         "metadata": {"name": f"other-{number}", "namespace": namespace},
         "spec": {
-            "ingressClassName": os.environ.get("CANARY_TEST_INGRESS_CLASS", "nginx"),
+            "ingressClassName": served.ingress_class(),
             "rules": [{"host": f"other-{number}.example.com", "http": {"paths": paths}}],
+        },
+    }
+
+
+def _virtual_service(namespace: str, number: int) -> Object:
+    route = [{"destination": {"host": "other", "port": {"number": 8080}}}]
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": f"other-{number}", "namespace": namespace},
+        "spec": {
+            "hosts": [f"other-{number}.example.com"],
+            "gateways": [os.environ.get("CANARY_TEST_ISTIO_GATEWAY", "istio-system/gateway")],
+            "http": [{"match": [{"uri": {"prefix": f"/{rule}"}}], "route": route} for rule in range(RULES)],
         },
     }

@@ -74,7 +74,7 @@ class Shop:
         cluster = self.access.operator()
         return {
             f"{kind}/{item['metadata']['name']}": {"kind": kind, **item}
-            for kind in KINDS_IN_USE
+            for kind in (*KINDS_IN_USE, *self.system.kinds)
             for item in cluster.list(kind, self.namespace)
             if item["metadata"]["name"] not in _EVERYWHERE
         }
@@ -128,7 +128,7 @@ _OPENING: list[dict[str, Any]] = [
 
 def inventory_of(backend: str, system: System, namespace: str, hostname: str) -> dict[str, Any]:
     """Return the variables of the shipped example inventory, for this cluster and namespace."""
-    example = yaml.safe_load((ROOT / "inventories" / backend / "hosts.yml").read_text())
+    example = yaml.safe_load((ROOT / "inventories" / (system.example or backend) / "hosts.yml").read_text())
     variables: dict[str, Any] = dict(example["all"]["hosts"]["shop"])
     variables["canary_cluster"] = {"kubeconfig": os.environ.get("CANARY_TEST_KUBECONFIG") or os.environ["KUBECONFIG"]}
     variables["canary_namespace"] = namespace

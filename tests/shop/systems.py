@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
+
+from tests.contract.systems.ingress_nginx import Apig, IngressNginxReal, IngressNginxSystem
 
 Object = dict[str, Any]
 
@@ -17,6 +20,8 @@ class System:
     """A traffic system: where clients connect, its lab tiers, and the objects that lead to v1 of the application.
 
     propagation: seconds a change takes at most until every answer follows it (measured on the lab).
+    kinds: those of its objects that a cluster without it does not know.
+    example: the inventory that shows it, where that is another one's too.
     """
 
     backend: str
@@ -24,6 +29,8 @@ class System:
     tiers: tuple[str, ...]
     propagation: float
     objects: Callable[[str, str], list[Object]]
+    kinds: tuple[str, ...] = ()
+    example: str = ""
 
 
 def _gateway_api(namespace: str, hostname: str) -> list[Object]:
@@ -47,30 +54,57 @@ def _gateway_api(namespace: str, hostname: str) -> list[Object]:
     ]
 
 
-def _ingress_nginx(namespace: str, hostname: str) -> list[Object]:
+def _stable_service(namespace: str) -> Object:
     selector = {"app.kubernetes.io/name": "web", "app.kubernetes.io/version": "v1"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"selector": selector, "ports": [{"name": "http", "port": 8080, "targetPort": 8080}]},
+    }
+
+
+def _ingress(served: type[IngressNginxSystem], namespace: str, hostname: str) -> list[Object]:
     path = {
         "path": "/",
         "pathType": "Prefix",
         "backend": {"service": {"name": "web", "port": {"number": 8080}}},
     }
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "web", "namespace": namespace},
-            "spec": {"selector": selector, "ports": [{"name": "http", "port": 8080, "targetPort": 8080}]},
-        },
+        _stable_service(namespace),
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "Ingress",
-            "metadata": {"name": "web", "namespace": namespace},
+            "metadata": {"name": "web", "namespace": namespace, "annotations": served.annotations},
             "spec": {
-                "ingressClassName": os.environ.get("CANARY_TEST_INGRESS_CLASS", "nginx"),
+                "ingressClassName": served.ingress_class(),
                 "rules": [{"host": hostname, "http": {"paths": [path]}}],
             },
         },
     ]
+
+
+def _istio(namespace: str, hostname: str) -> list[Object]:
+    route = [{"destination": {"host": "web-v1", "port": {"number": 8080}}}]
+    return [
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "web", "namespace": namespace},
+            "spec": {
+                "hosts": [hostname],
+                "gateways": [os.environ.get("CANARY_TEST_ISTIO_GATEWAY", "istio-system/gateway")],
+                "http": [{"name": "web", "route": route}],
+            },
+        }
+    ]
+
+
+def _replicas(namespace: str, hostname: str) -> list[Object]:
+    """Return a Service, and a route to it by which clients outside of the cluster come."""
+    (route,) = _gateway_api(namespace, hostname)
+    route["spec"]["rules"][0]["backendRefs"] = [{"name": "web", "port": 8080}]
+    return [_stable_service(namespace), route]
 
 
 SYSTEMS = {
@@ -85,10 +119,40 @@ SYSTEMS = {
         ),
         System(
             "ingress_nginx",
-            os.environ.get("CANARY_TEST_INGRESS_ADDRESS", "127.0.0.1:8380"),
+            IngressNginxSystem.entry(),
             ("core", "traefik"),
             1.8,
-            _ingress_nginx,
+            functools.partial(_ingress, IngressNginxSystem),
+        ),
+        System(
+            "ingress_nginx_real",
+            IngressNginxReal.entry(),
+            ("core", "ingress_nginx"),
+            1.9,
+            functools.partial(_ingress, IngressNginxReal),
+            example="ingress_nginx",
+        ),
+        System(
+            "apig",
+            Apig.entry(),
+            ("core", "traefik"),
+            1.8,
+            functools.partial(_ingress, Apig),
+        ),
+        System(
+            "istio",
+            os.environ.get("CANARY_TEST_ISTIO_ADDRESS", "127.0.0.1:8480"),
+            ("core", "istio"),
+            0.13,
+            _istio,
+            ("VirtualService", "DestinationRule"),
+        ),
+        System(
+            "replicas",
+            os.environ.get("CANARY_TEST_GATEWAY_ADDRESS", "127.0.0.1:8080"),
+            ("core",),
+            0.035,
+            _replicas,
         ),
     )
 }

@@ -53,8 +53,8 @@ def annotated(**values: str) -> Annotated:
     return Annotated(PREFIX, {key.replace("_", "-"): value for key, value in values.items()})
 
 
-def is_web(service: str) -> bool:
-    return service == "web" or service.startswith("web-")
+def is_web(route: Route) -> bool:
+    return route.service == "web" or route.service.startswith("web-")
 
 
 # which paths

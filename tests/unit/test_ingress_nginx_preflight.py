@@ -184,6 +184,95 @@ def test_the_controller_is_the_last_that_wrote_the_status(item: Object, name: st
     assert (controller.name, controller.identified) == (name, identified)
 
 
+BOUND = {"ingress.vke.volcengine.com/apig-instance-name": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("controller", "name", "identified"),
+    [
+        ("ingress.vke.volcengine.com/apig", "apig", True),
+        ("k8s.io/ingress-nginx", "ingress-nginx", False),
+        ("apig.alibabacloud.com/apig-controller", "ingress-nginx", False),
+        (None, "ingress-nginx", False),
+    ],
+)
+def test_the_class_is_asked_when_the_ingress_tells_nothing(controller: str | None, name: str, identified: bool) -> None:
+    found = identify(written_by(), lambda: ingress_class(controller) if controller else None)
+    assert (found.name, found.identified) == (name, identified)
+
+
+def test_the_class_is_not_asked_when_the_ingress_tells_enough() -> None:
+    def ask() -> Object:
+        raise AssertionError("the class was asked for")
+
+    assert identify(written_by(("traefik", "status", "2026-01-01T00:00:00Z")), ask).name == "traefik"
+    assert identify(ingress("web", "web.example", "web", BOUND), ask).name == "apig"
+
+
+def test_an_ingress_bound_to_a_gateway_is_that_gateways_whoever_wrote_its_status() -> None:
+    item = written_by(("traefik", "status", "2026-01-01T00:00:00Z"))
+    item["metadata"]["annotations"] = BOUND
+    assert identify(item).name == "apig"
+
+
+# Volcengine's API gateway
+
+
+def on_gateway(annotations: Object = BOUND, **changes: Any) -> Setting:
+    setting = with_main(ingress("web", "web.example", "web", annotations))
+    return dataclasses.replace(setting, **{"controller": named("apig"), **changes})
+
+
+def test_a_gateway_serves_classes_by_name_so_that_none_need_exist() -> None:
+    assert seen(setting=on_gateway(), ingress_class=None) == []
+
+
+def test_an_ingress_bound_to_a_gateway_is_not_judged_by_its_class() -> None:
+    assert seen(setting=on_gateway(), ingress_class=ingress_class("example.com/anything")) == []
+    assert seen(setting=on_gateway({}), ingress_class=ingress_class("example.com/anything")) == [
+        ("error", "unsupported_controller")
+    ]
+
+
+def test_a_port_by_name_is_warned_of_on_a_gateway_only() -> None:
+    setting = on_gateway()
+    routes = tuple(dataclasses.replace(route, port="http") for route in setting.routes)
+    assert seen(setting=dataclasses.replace(setting, routes=routes)) == [("warning", "port_name")]
+    assert seen(setting=dataclasses.replace(SETTING, routes=routes)) == []
+
+
+def test_header_and_weight_together_are_warned_of_where_the_user_allows_them() -> None:
+    controller = dataclasses.replace(named("apig"), match_with_weight=True)
+    assert seen(setting=on_gateway(controller=controller)) == [("warning", "unproven")]
+
+
+@pytest.mark.parametrize("annotations", [{}, {"ingress.vke.volcengine.com/apig-instance-name": "other"}])
+def test_a_canary_on_another_gateway_than_the_main_ingress_is_found(annotations: Object) -> None:
+    canary = ingress("web-canary", "web.example", "web-v2", annotations)
+    canary["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "gradual.canary"}
+    assert seen(setting=on_gateway(), canary=canary) == [("error", "other_gateway")]
+
+
+# a main Ingress that is to be re-pointed
+
+
+def test_what_only_a_moved_selector_needs_is_not_asked_of_services_that_are_left_alone() -> None:
+    setting = dataclasses.replace(SETTING, repoints=True)
+    assert seen(setting=setting, canary_service=service("web-v2", "v2", selector=None)) == []
+    assert seen(setting=setting, canary_service=service("web-v2", "v2", target=9090)) == []
+
+
+def test_the_owner_of_what_the_promotion_writes_is_looked_at() -> None:
+    owned = service("web", "v1")
+    owned["metadata"]["ownerReferences"] = [{"kind": "Shop", "name": "web", "controller": True}]
+    assert seen(stable_service=owned) == [("error", "foreign_owner")]
+    assert seen(stable_service=owned, setting=dataclasses.replace(SETTING, repoints=True)) == []
+    main = ingress("web", "web.example", "web")
+    main["metadata"]["ownerReferences"] = [{"kind": "Shop", "name": "web", "controller": True}]
+    assert seen(setting=with_main(main)) == []
+    assert seen(setting=dataclasses.replace(with_main(main), repoints=True)) == [("error", "foreign_owner")]
+
+
 # two writes within a second
 
 STAMP = datetime.datetime(2026, 11, 21, 1, 2, 3, tzinfo=datetime.UTC).timestamp()

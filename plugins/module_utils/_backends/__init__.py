@@ -14,9 +14,13 @@ import typing as t
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends.gateway_api import GatewayApi
 from ansible_collections.gradual.canary.plugins.module_utils._backends.ingress_nginx import IngressNginx
+from ansible_collections.gradual.canary.plugins.module_utils._backends.istio import Istio
+from ansible_collections.gradual.canary.plugins.module_utils._backends.replicas import Replicas
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 
-BACKENDS: t.Final[dict[str, type[Backend]]] = {backend.name: backend for backend in (GatewayApi, IngressNginx)}
+BACKENDS: t.Final[dict[str, type[Backend]]] = {
+    backend.name: backend for backend in (GatewayApi, IngressNginx, Istio, Replicas)
+}
 
 
 def get(cluster: Cluster, target: Target, options: t.Mapping[str, t.Any]) -> Backend:

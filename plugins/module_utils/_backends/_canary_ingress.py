@@ -83,24 +83,27 @@ def services_of(ingress: Object) -> list[str]:
     return sorted({route.service for route in routes_of(ingress)})
 
 
-def stable_routes(ingress: Object, is_stable: t.Callable[[str], bool]) -> tuple[Route, ...]:
+def stable_routes(
+    ingress: Object, is_stable: t.Callable[[Route], bool], option: str = "backend.service"
+) -> tuple[Route, ...]:
     """Return the paths of the main Ingress that lead to the application's one Service.
 
+    is_stable: says whether a path is to the application. option: the one by which a user can name the Service.
     Raises TargetNotFound when there is none and AmbiguousTarget when they lead to two Services.
     """
     routes = routes_of(ingress)
-    own = tuple(route for route in routes if is_stable(route.service))
+    services = sorted({route.service for route in routes if is_stable(route)})
+    own = tuple(route for route in routes if route.service in services)
     if not own:
         there = ", ".join(sorted({route.service for route in routes})) or "none"
         raise TargetNotFound(
             f"ingress_nginx: {words(ingress)} has no path to a Service of the application; its Services: {there}. "
-            "Name the one whose traffic is to be split with backend.service, or another Ingress with backend.ingress."
+            f"Name the one whose traffic is to be split with {option}, or another Ingress with backend.ingress."
         )
-    services = sorted({route.service for route in own})
     if len(services) > 1:
         raise AmbiguousTarget(
             f"ingress_nginx: {words(ingress)} leads to {len(services)} Services that may be the application's "
-            f"({', '.join(services)}); name the one whose traffic is to be split with backend.service",
+            f"({', '.join(services)}); name the one whose traffic is to be split with {option}",
             services=services,
         )
     return own
@@ -175,15 +178,19 @@ class Annotated:
     def gives_traffic(self) -> bool:
         return bool(self.weight.points or self.matches)
 
-    def with_split(self, weight: Weight | None, matches: t.Sequence[Match] | None) -> Annotated:
+    def with_split(self, weight: Weight | None, matches: t.Sequence[Match] | None, whole: int = WHOLE) -> Annotated:
         """Return these annotations with another weight and other matches; None leaves a part as it is.
 
+        whole: what a weight of 100 % is written as; a controller without totals takes 100.
         What already means the same stays as it was written. Raises InvalidSplit.
         """
         # What an Ingress says that is no canary (any more) was not in force, and is not brought back by making it one.
         values = {**(self.values if self.is_canary else {}), "canary": "true"}
         if weight is not None and (weight != self.weight or "canary-weight" not in values):
-            values.update({"canary-weight": str(weight.points), "canary-weight-total": str(WHOLE)})
+            values.pop("canary-weight-total", None)
+            values["canary-weight"] = str(weight.points * whole // WHOLE)
+            if whole > _SMALLEST_TOTAL:
+                values["canary-weight-total"] = str(whole)
         if matches is not None and sorted(matches, key=str) != sorted(self.matches, key=str):
             values = {key: value for key, value in values.items() if key not in _MATCH_KEYS}
             values.update(match_annotations(matches))
@@ -242,15 +249,22 @@ def _checked(match: Match, text: str | None, characters: re.Pattern[str], allowe
     return text
 
 
-def canary_ingress(name: str, main: Object, routes: t.Sequence[Route], service: str, annotated: Annotated) -> Object:
+def canary_ingress(
+    name: str,
+    main: Object,
+    routes: t.Sequence[Route],
+    service: str,
+    annotated: Annotated,
+    bindings: t.Iterable[str] = (),
+) -> Object:
     """Return the whole canary Ingress: the main one's places with the canary's Service, and nothing else of it.
 
     Annotations of the main Ingress are left out: controllers ignore most on a canary, and others (certificates,
-    DNS names) would be acted on twice.
+    DNS names) would be acted on twice. bindings: those without which another gateway would serve it.
     """
-    annotations = {**annotated.prefixed(), STABLE_ANNOTATION: routes[0].service}
-    if CLASS_ANNOTATION in annotations_of(main):
-        annotations[CLASS_ANNOTATION] = annotations_of(main)[CLASS_ANNOTATION]
+    given = annotations_of(main)
+    copied = {key: given[key] for key in (CLASS_ANNOTATION, *bindings) if key in given}
+    annotations = {**annotated.prefixed(), STABLE_ANNOTATION: routes[0].service, **copied}
     hosts: dict[str, list[Object]] = {}
     for route in routes:
         port = {"number": route.port} if isinstance(route.port, int) else {"name": route.port}

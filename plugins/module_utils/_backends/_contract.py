@@ -100,6 +100,9 @@ class Backend(abc.ABC):
     name: t.ClassVar[str]
     OPTIONS: t.ClassVar[dict[str, dict[str, t.Any]]]
 
+    knows_versions: t.ClassVar[bool] = False
+    """Whether `observe` knows the versions for sure; else their Services are asked, which know better."""
+
     def __init__(self, cluster: Cluster, target: Target, options: Options) -> None:
         self.cluster = cluster
         self.target = target

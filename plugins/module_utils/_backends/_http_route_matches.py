@@ -3,9 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Match routes as rules of an HTTPRoute, and back. Private to the gradual.canary collection.
 
-The Gateway API has no match on cookies: a cookie is a regular expression on the header ``Cookie``. The expression says
-where it begins and ends, because Envoy compares the whole value while Traefik and NGINX search in it, and uses nothing
-but what RE2, Go and PCRE read alike.
+The Gateway API has no match on cookies: a cookie is a regular expression on the header ``Cookie``.
 """
 
 from __future__ import annotations
@@ -14,16 +12,17 @@ import copy
 import re
 import typing as t
 
-from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidSplit, Unsupported
+from ansible_collections.gradual.canary.plugins.module_utils._backends._match_expressions import (
+    cookie_expression,
+    cookie_match,
+    required_value,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Unsupported
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Match
 
 Object = dict[str, t.Any]
 
 _COOKIE: t.Final = "Cookie"
-_BEFORE: t.Final = r"^(.*;\s*)?"  # other cookies before ours; no (?: ) since NGINX Gateway Fabric may refuse a colon
-_AFTER: t.Final = r"(\s*;.*)?$"
-_METACHARACTERS: t.Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
-_NO_COOKIE_VALUE: t.Final = re.compile(r"[\x00-\x20\x7f;,]")
 
 
 def name_of(app: str, number: int) -> str:
@@ -72,47 +71,13 @@ def match_of(rule: Object) -> Match:
     value = str(header.get("value"))
     if header.get("type", "Exact") == "Exact":
         return Match("header", str(header["name"]), "exact", value)
-    if header["name"] == _COOKIE and value.startswith(_BEFORE) and value.endswith(_AFTER):
-        name, _equals, inner = value.removeprefix(_BEFORE).removesuffix(_AFTER).partition("=")
-        if inner.startswith("("):
-            return Match("cookie", _unescaped(name), "regex", inner[1:-1])
-        return Match("cookie", _unescaped(name), "exact", _unescaped(inner))
-    return Match("header", str(header["name"]), "regex", value)
+    cookie = cookie_match(value) if header["name"] == _COOKIE else None
+    return cookie or Match("header", str(header["name"]), "regex", value)
 
 
 def _header_for(match: Match) -> Object:
-    value = match.value
-    if not value:
-        raise InvalidSplit(f"'{match}' needs a value: an HTTPRoute cannot match on the mere presence of a {match.kind}")
-    if match.operator == "regex":
-        _require_pattern(match, value)
-    if match.kind == "header":
-        return {
-            "type": "Exact" if match.operator == "exact" else "RegularExpression",
-            "name": match.name,
-            "value": value,
-        }
-    if match.operator == "exact" and _NO_COOKIE_VALUE.search(value):
-        raise InvalidSplit(f"'{match}' can never be true: a cookie's value has no spaces, commas or semicolons")
-    inner = _escaped(value) if match.operator == "exact" else f"({value})"
-    return {
-        "type": "RegularExpression",
-        "name": _COOKIE,
-        "value": f"{_BEFORE}{_escaped(match.name)}={inner}{_AFTER}",
-    }
-
-
-def _require_pattern(match: Match, value: str) -> None:
-    """Refuse what is no regular expression anywhere; a dialect's own rules are the controller's to judge."""
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise InvalidSplit(f"'{match}' is not a regular expression: {error}") from error
-
-
-def _escaped(text: str) -> str:
-    return _METACHARACTERS.sub(r"\\\g<0>", text)
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
+    value = required_value(match, "an HTTPRoute")
+    if match.kind == "cookie":
+        return {"type": "RegularExpression", "name": _COOKIE, "value": cookie_expression(match, value)}
+    kind = "Exact" if match.operator == "exact" else "RegularExpression"
+    return {"type": kind, "name": match.name, "value": value}

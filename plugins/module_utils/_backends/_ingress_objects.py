@@ -17,14 +17,20 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
     Annotated,
     Route,
     annotations_of,
+    class_of,
     is_ours,
     services_of,
     stable_routes,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend
-from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import selector_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Options, Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import version_of
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, ForeignOwner, TargetNotFound
+from ansible_collections.gradual.canary.plugins.module_utils._errors import (
+    Conflict,
+    Forbidden,
+    ForeignOwner,
+    InvalidInput,
+    TargetNotFound,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOTHING, Capabilities, Split
 
@@ -38,6 +44,10 @@ class IngressObjects(Backend):
         "service": {"type": "str"},
         "annotations_prefix": {"type": "str", "default": "nginx.ingress.kubernetes.io"},
         "controller": {"type": "str", "choices": ["auto", *controllers.NAMES], "default": "auto"},
+        "promotion": {"type": "str", "choices": ["selector", "repoint"], "default": "selector"},
+        "path": {"type": "str"},
+        "match_with_weight": {"type": "bool"},
+        "propagation": {"type": "float"},
     }
 
     @property
@@ -47,7 +57,18 @@ class IngressObjects(Backend):
     @functools.cached_property
     def controller(self) -> controllers.Controller:
         """The program that serves the main Ingress: the one the options name, else the one the cluster tells of."""
-        return controllers.named(self.named_controller) if self.named_controller else controllers.identify(self.main)
+        name, given = self.named_controller, {}
+        found = controllers.named(name) if name else controllers.identify(self.main, self._find_class)
+        if self.options.get("match_with_weight") is not None:
+            given["match_with_weight"] = self.options["match_with_weight"]
+        if self.options.get("propagation") is not None:
+            given["propagation_seconds"] = float(self.options["propagation"])
+        return dataclasses.replace(found, **given)
+
+    @property
+    def repoints(self) -> bool:
+        """Whether a promotion changes where the main Ingress leads, and not which pods the stable Service selects."""
+        return _repoints(self.options)
 
     @property
     def named_controller(self) -> str | None:
@@ -67,9 +88,14 @@ class IngressObjects(Backend):
     def canary_name(self) -> str:
         return str(self.options.get("canary_ingress") or f"{self.options['ingress']}-canary")
 
+    @property
+    def keeper_name(self) -> str:
+        """The Ingress that goes on naming a Service while a re-pointed main Ingress leaves it."""
+        return f"{self.canary_name}-keeper"
+
     @functools.cached_property
     def main(self) -> Object:
-        """The main Ingress, read once: nothing here changes it. Raises TargetNotFound."""
+        """The main Ingress, read once: only a promotion changes it. Raises TargetNotFound."""
         item = self.cluster.find("Ingress", self.options["ingress"], self.target.namespace)
         if item is None:
             raise TargetNotFound(
@@ -80,8 +106,7 @@ class IngressObjects(Backend):
 
     def stable_routes(self) -> tuple[Route, ...]:
         """Return the main Ingress's paths whose traffic is split. Raises TargetNotFound and AmbiguousTarget."""
-        named = self.options.get("service")
-        return stable_routes(self.main, (lambda name: name == named) if named else self.target.is_service)
+        return split_routes(self.main, self.target, self.options)
 
     def find_canary(self) -> Object | None:
         """Return the canary Ingress, None when there is none; ForeignOwner when it is not ours."""
@@ -94,8 +119,11 @@ class IngressObjects(Backend):
         return item
 
     def stable_service(self, canary: Object | None) -> str:
-        """Return the stable Service's name: recorded on the canary Ingress, else found in the main one."""
-        recorded = annotations_of(canary).get(STABLE_ANNOTATION) if canary is not None else None
+        """Return the stable Service's name: recorded on the canary Ingress, else found in the main one.
+
+        Where the main Ingress is re-pointed, it alone tells.
+        """
+        recorded = annotations_of(canary).get(STABLE_ANNOTATION) if canary is not None and not self.repoints else None
         return recorded or self.stable_routes()[0].service
 
     def find_service(self, name: str) -> Object | None:
@@ -130,11 +158,6 @@ class IngressObjects(Backend):
             raw=annotated.raw,
         )
 
-    def is_promoted(self, canary: Object) -> bool:
-        """Say whether the stable Service has the canary's pods; without a canary Service there are none to lose."""
-        service = self.find_service(self.target.canary_service)
-        return service is None or selector_of(self.get_stable(canary)) == selector_of(service)
-
     def require_own_version(self, canary: Object) -> None:
         """Raise Conflict when the canary Ingress leads to another version than the one that is meant."""
         services = services_of(canary)
@@ -145,6 +168,32 @@ class IngressObjects(Backend):
                 "release with gradual.canary.release, or take it back with gradual.canary.rollback, first."
             )
 
+    def _find_class(self) -> Object | None:
+        name = class_of(self.main)
+        try:
+            return self.cluster.find("IngressClass", name) if name else None
+        except Forbidden:
+            return None
+
     def _version_named(self, service: str | None) -> str | None:
         prefix = f"{self.target.app}-"
         return service.removeprefix(prefix) if service and service.startswith(prefix) else None
+
+
+def split_routes(main: Object, target: Target, options: Options) -> tuple[Route, ...]:
+    """Return the paths of the main Ingress whose traffic is split, as the options tell them from others."""
+    path, named = options.get("path"), options.get("service")
+    if not _repoints(options):
+        return stable_routes(main, lambda route: route.service == named if named else target.is_service(route.service))
+    if named:
+        raise InvalidInput(
+            "backend.service cannot be given with promotion repoint, which changes the Service that the main "
+            "Ingress leads to; name one of the application's paths with backend.path instead"
+        )
+    return stable_routes(
+        main, lambda route: target.is_service(route.service) and path in (None, route.path), "backend.path"
+    )
+
+
+def _repoints(options: Options) -> bool:
+    return options.get("promotion") == "repoint"

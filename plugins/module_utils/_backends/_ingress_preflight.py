@@ -20,7 +20,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
     services_of,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import ownership
-from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import CONTROLLER_CLASS
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import serving
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_scene import Scene, Setting
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import selector_of
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, Forbidden, ForeignOwner, NotReady
@@ -45,7 +45,7 @@ Findings = t.Iterator[Finding]
 def _of_controller(scene: Scene) -> Findings:
     setting, item = scene.setting, scene.ingress_class
     name = setting.main["spec"].get("ingressClassName")
-    if name and item is None:
+    if name and item is None and not setting.controller.serves_by_name:
         yield Finding(
             "error",
             "class_missing",
@@ -53,12 +53,12 @@ def _of_controller(scene: Scene) -> Findings:
             "Create the class, or set the Ingress's ingressClassName to one that exists.",
         )
         return
-    program = str(item["spec"].get("controller", "")) if item else ""
-    if item and CONTROLLER_CLASS not in program and not setting.controller_given:
+    if item and not serving(item) and not setting.controller_given and not _is_bound(setting):
         yield Finding(
             "error",
             "unsupported_controller",
-            f"IngressClass {name!r} is served by {program}, which is not known to read canary annotations",
+            f"IngressClass {name!r} is served by {item['spec'].get('controller')}, which is not known to read canary "
+            "annotations",
             "Use another backend. If it reads them all the same, say whose behaviour it has with backend.controller.",
         )
     elif not setting.controller.identified:
@@ -67,6 +67,35 @@ def _of_controller(scene: Scene) -> Findings:
             "controller_unknown",
             f"nothing tells which program serves {words(setting.main)}; it is taken for ingress-nginx",
             "Set backend.controller to ingress-nginx or traefik.",
+        )
+    if setting.controller.name == "apig":
+        yield from _of_gateway(setting)
+
+
+def _is_bound(setting: Setting) -> bool:
+    """Say whether the main Ingress names its gateway, which tells more than the class."""
+    return any(annotations_of(setting.main).get(key) for key in setting.controller.bindings)
+
+
+def _of_gateway(setting: Setting) -> Findings:
+    """Findings about Volcengine's API gateway alone."""
+    names = sorted({str(route.port) for route in setting.routes if not isinstance(route.port, int)})
+    if names:
+        # Seen by users of it: MissingParameter.UpstreamSpec.K8SService.Port in the events of the Ingress.
+        yield Finding(
+            "warning",
+            "port_name",
+            f"{words(setting.main)} names the port {', '.join(names)}, and the API gateway is known to refuse ports by "
+            "name",
+            "Give the port's number.",
+        )
+    if setting.controller.match_with_weight:
+        yield Finding(
+            "warning",
+            "unproven",
+            "whether the API gateway follows the weight of an Ingress that has a header too is not documented; the "
+            "weight may be ignored while there is one",
+            "Leave backend.match_with_weight out, and have either the one or the other in a stage.",
         )
 
 
@@ -104,7 +133,17 @@ def _of_canary_ingress(scene: Scene) -> Findings:
         )
         return
     yield from ownership(canary)
-    leads = services_of(canary)
+    setting, leads = scene.setting, services_of(canary)
+    for key in setting.controller.bindings:
+        there, here = annotations_of(setting.main).get(key), annotations_of(canary).get(key)
+        if there != here:
+            yield Finding(
+                "error",
+                "other_gateway",
+                f"{words(canary)} has {key}: {here or 'nothing'} and {words(setting.main)} {there or 'nothing'}, so "
+                "that another gateway serves it",
+                "Take the canary back (weight 0, state detached) and attach it again.",
+            )
     if service not in leads:
         yield Finding(
             "error",
@@ -175,7 +214,7 @@ def _of_services(scene: Scene) -> Findings:
                 f"there is no Service {namespace}/{name}",
                 "Deploy it before the release begins.",
             )
-        elif not selector_of(service):
+        elif not selector_of(service) and not scene.setting.repoints:
             yield Finding(
                 "error",
                 "no_selector",
@@ -186,7 +225,7 @@ def _of_services(scene: Scene) -> Findings:
             yield from _of_ports(scene, service)
     if scene.stable_service is None or scene.canary_service is None:
         return
-    yield from ownership(scene.stable_service)
+    yield from ownership(scene.setting.main if scene.setting.repoints else scene.stable_service)
     stable, canary = selector_of(scene.stable_service), selector_of(scene.canary_service)
     if stable and stable == canary:
         yield Finding(
@@ -217,7 +256,7 @@ def _of_ports(scene: Scene, service: Object) -> Findings:
                 f"{words(service)} has no port {wanted!r}, which {words(scene.setting.main)} sends to",
                 "Give the Service that port.",
             )
-        elif stable is not None and _differ(_to(port), _to(stable)):
+        elif stable is not None and not scene.setting.repoints and _differ(_to(port), _to(stable)):
             yield Finding(
                 "error",
                 "port",

@@ -18,7 +18,10 @@ from ansible_collections.gradual.canary.plugins.module_utils._resources import K
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What the options say: the main Ingress, its paths that are split, and the names around it."""
+    """What the options say: the main Ingress, its paths that are split, and the names around it.
+
+    repoints: whether the promotion changes the main Ingress, and not the stable Service.
+    """
 
     target: Target
     main: Object
@@ -27,6 +30,7 @@ class Setting:
     prefix: str
     controller: Controller
     controller_given: bool
+    repoints: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,12 +6,13 @@
 The user's main Ingress points at the user's stable Service, whose selector names the stable version; neither is edited
 during a split. The canary is a second Ingress of ours that points at the canary's own Service. Promotion moves the
 selector of the stable Service to the canary's pods: only endpoints change, so nothing is reloaded and no upstream
-vanishes, as happens when the main Ingress itself is edited.
+vanishes, as happens when the main Ingress itself is edited. That is the other way, for those who ask for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 import typing as t
 
@@ -19,26 +20,24 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends import _i
 from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import (
     Annotated,
     canary_ingress,
+    is_ours,
     services_of,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Live, Snapshot
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_objects import IngressObjects
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_preflight import findings_of
-from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_scene import Scene, Setting
-from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
-    move_selector,
-    pods_of,
-    selector_of,
-    selector_words,
-    wait_for_endpoints,
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_promotion import (
+    ByRepointing,
+    BySelector,
+    Promotion,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import version_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_scene import Scene, Setting
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import selector_of
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     AmbiguousTarget,
     Conflict,
-    NotReady,
     StillServing,
     TargetNotFound,
 )
@@ -53,13 +52,15 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     Weight,
 )
 
-_ENDPOINT_SECONDS: t.Final = 60.0
-
 
 class IngressNginx(IngressObjects):
     """Everything by two Ingresses and two Services in the application's namespace."""
 
     name = "ingress_nginx"
+
+    @functools.cached_property
+    def promotion(self) -> Promotion:
+        return ByRepointing(self) if self.repoints else BySelector(self)
 
     def preflight(self) -> tuple[Finding, ...]:
         try:
@@ -67,52 +68,55 @@ class IngressNginx(IngressObjects):
         except (TargetNotFound, AmbiguousTarget) as error:
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
         controller, given = self.controller, self.named_controller is not None
-        setting = Setting(self.target, main, routes, self.canary_name, self.prefix, controller, given)
+        setting = Setting(self.target, main, routes, self.canary_name, self.prefix, controller, given, self.repoints)
         return findings_of(Scene.look(self.cluster, setting))
 
     def set(
         self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
     ) -> Change:
-        # Both controllers can do the same, so that this needs no read.
-        controllers.named("ingress-nginx").capabilities.require(weight or NOTHING, matches or (), self.name)
+        self._require_possible(weight or NOTHING, matches or ())
         canary = self.find_canary()
         if canary is None:
             return self._attach(weight or NOTHING, matches or (), expect)
         self.require_own_version(canary)
         before = self.split(canary)
         self.require_expected(before, expect, canary, self.weight_field)
-        return self._annotate(canary, before, Annotated.read(self.prefix, canary).with_split(weight, matches))
+        wanted = self._resplit(Annotated.read(self.prefix, canary), weight, matches)
+        self._require_possible(wanted.weight, wanted.matches)
+        return self._annotate(canary, before, wanted)
 
     def promote(self) -> Change:
-        canary = self.find_canary()
-        before, stable, wanted = self.split(canary), self.get_stable(canary), selector_of(self.get_canary_service())
-        differences: tuple[Difference, ...] = ()
-        if selector_of(stable) != wanted:
-            if canary is None or before.weight != EVERYTHING:
-                raise Conflict(
-                    f"{words(stable)} can be moved to {self.target.canary_service} when that has all traffic, and it "
-                    f"has {before.weight}. Nothing was changed; give it a weight of 100 first.",
-                    found=before.weight.as_percent(),
-                )
-            self.require_own_version(canary)
-            self._require_pods(stable, wanted)
-            differences = (move_selector(self.cluster, stable, wanted),)
-        self._wait_for_endpoints(stable, wanted)
-        if differences:
-            # The next step takes the weight off, and the controller learns of endpoints and of weights by separate
-            # watches: it has to know the endpoints first, or the old version answers once more.
-            self._pause(self.controller.propagation_seconds)
-        after = dataclasses.replace(before, stable_version=version_of({**stable, "spec": {"selector": wanted}}))
-        return Change(before, after, differences)
+        canary, promotion = self.find_canary(), self.promotion
+        before, holder = self.split(canary), promotion.holder(canary)
+        wanted = promotion.wanted(holder)
+        if promotion.state(holder) == wanted:
+            promotion.settle(holder, wanted)
+            return Change(before, before)
+        if canary is None or before.weight != EVERYTHING:
+            raise Conflict(
+                f"{words(holder)} can be moved to {self.target.canary_service} when that has all traffic, and it "
+                f"has {before.weight}. Nothing was changed; give it a weight of 100 first.",
+                found=before.weight.as_percent(),
+            )
+        self.require_own_version(canary)
+        promotion.require_ready(holder, wanted, canary)
+        differences = promotion.move(holder, wanted)
+        # The next step takes the weight off, and the controller learns of endpoints and of weights by separate
+        # watches: it has to know the endpoints first, or the old version answers once more.
+        self._pause(self.controller.propagation_seconds)
+        stable = self.target.canary_service if self.repoints else before.stable
+        return Change(
+            before, dataclasses.replace(before, stable=stable, stable_version=self.target.version), differences
+        )
 
     def detach(self) -> Change:
         canary = self.find_canary()
         before = self.split(canary)
         if canary is None:
-            return Change(before, before)
+            return Change(before, before, self._clear_up())
         self.require_own_version(canary)
         annotated = Annotated.read(self.prefix, canary)
-        if annotated.gives_traffic and not self.is_promoted(canary):
+        if annotated.gives_traffic and not self.promotion.is_done(canary):
             raise StillServing(
                 f"{words(canary)} still gives {before}, and Service {before.stable} selects other pods. Nothing was "
                 "changed; take the traffic back with weight 0 and no matches, or promote the canary.",
@@ -121,13 +125,14 @@ class IngressNginx(IngressObjects):
         if annotated.gives_traffic:
             # Deleting an Ingress that carries traffic drops an upstream in use. Without traffic it does not, once
             # the controller knows.
-            self._annotate(canary, before, annotated.with_split(NOTHING, ()))
+            self._annotate(canary, before, self._resplit(annotated, NOTHING, ()))
             self._pause(self.controller.propagation_seconds)
         else:
             self._keep_apart(canary)
         self.cluster.delete(canary)
         after = Split(before.stable, None, NOTHING, stable_version=before.stable_version)
-        return Change(before, after, (Difference(words(canary), canary, None, f"{before} -> {after}"),))
+        gone = Difference(words(canary), canary, None, f"{before} -> {after}")
+        return Change(before, after, (gone, *self._clear_up()))
 
     def serves(self, service: str) -> bool:
         canary = self.find_canary()
@@ -136,8 +141,10 @@ class IngressNginx(IngressObjects):
             return True
         if canary and service in services_of(canary) and Annotated.read(self.prefix, canary).gives_traffic:
             return True
+        ours = (self.canary_name, self.keeper_name)
         ingresses = self.cluster.search("Ingress", self.target.namespace)
-        if any(service in services_of(item) for item in ingresses if item["metadata"]["name"] != self.canary_name):
+        others = [item for item in ingresses if item["metadata"]["name"] not in ours or not is_ours(item)]
+        if any(service in services_of(item) for item in others):
             return True
         item, main = self.find_service(service), self.find_service(stable)
         if item is None or main is None:
@@ -147,8 +154,8 @@ class IngressNginx(IngressObjects):
         return bool(asked) and asked.items() <= selector_of(item).items()
 
     def snapshot(self) -> Snapshot:
-        canary = self.find_canary()
-        stable = self.get_stable(canary)
+        canary, promotion = self.find_canary(), self.promotion
+        holder = promotion.holder(canary)
         values: Object = {"annotations": None, "service": None}
         if canary is not None:
             annotations = dict(Annotated.read(self.prefix, canary).values)
@@ -157,20 +164,34 @@ class IngressNginx(IngressObjects):
             self.name,
             (
                 _entry("Ingress", self.target.namespace, self.canary_name, canary, values),
-                _entry("Service", self.target.namespace, stable["metadata"]["name"], stable, selector_of(stable)),
+                _entry(
+                    promotion.kind,
+                    self.target.namespace,
+                    holder["metadata"]["name"],
+                    holder,
+                    promotion.state(holder),
+                ),
             ),
         )
 
     def restore(self, snapshot: Snapshot) -> Change:
-        entries = {entry["kind"]: entry for entry in snapshot.objects}
-        stable = self.cluster.get("Service", entries["Service"]["name"], self.target.namespace)
-        selector = dict(entries["Service"]["values"])
-        self._require_restorable(stable, entries["Service"]["uid"], selector)
+        promotion, (canary_entry, entry) = self.promotion, snapshot.objects
+        if entry["kind"] != promotion.kind:
+            raise Conflict(
+                f"the snapshot has the {entry['kind']} that decided who is stable, and with backend.promotion "
+                f"{self.options.get('promotion')} that is an object of kind {promotion.kind}. Nothing was changed; "
+                "restore it with the promotion that it was taken with."
+            )
+        holder, state = self.cluster.get(entry["kind"], entry["name"], self.target.namespace), entry["values"]
+        if holder["metadata"].get("uid", entry["uid"]) != entry["uid"]:
+            raise Conflict(f"{words(holder)} is not the one of the snapshot; it was made anew. Nothing was changed.")
+        moves = promotion.state(holder) != state
+        if moves:
+            promotion.require_ready(holder, state, self.find_canary())
         before = self.observe()
-        differences = self._restore_annotations(before, entries["Ingress"]["values"])
-        if selector_of(stable) != selector:
-            differences += (move_selector(self.cluster, stable, selector),)
-            self._wait_for_endpoints(stable, selector)
+        differences = self._restore_annotations(before, canary_entry["values"])
+        if moves:
+            differences += promotion.move(holder, state)
             self._pause(self.controller.propagation_seconds)
         return Change(before, self.observe(), differences)
 
@@ -187,8 +208,12 @@ class IngressNginx(IngressObjects):
                 f"Service {self.target.namespace}/{before.stable} selects the pods of {self.target.canary_service} "
                 f"already: {self.target.version} is the stable version. Nothing was changed."
             )
-        annotated = Annotated.none(self.prefix).with_split(weight, matches)
-        item = canary_ingress(self.canary_name, self.main, routes, self.target.canary_service, annotated)
+        annotated = self._resplit(Annotated.none(self.prefix), weight, matches)
+        if self.repoints and self.controller.forgets_upstreams:
+            # Both will name one Service, and the main Ingress has to be the older one of them then.
+            self._pause(controllers.seconds_to_be_older(self.main, time.time()))
+        service, bindings = self.target.canary_service, self.controller.bindings
+        item = canary_ingress(self.canary_name, self.main, routes, service, annotated, bindings)
         after = self.with_canary(before, item)
         difference = self.cluster.apply(item)
         difference.words = f"{before} -> {after}"
@@ -232,22 +257,21 @@ class IngressNginx(IngressObjects):
             )
         if canary is None:
             return ()
-        wanted = old or Annotated.read(self.prefix, canary).with_split(NOTHING, ())
+        wanted = old or self._resplit(Annotated.read(self.prefix, canary), NOTHING, ())
         return self._annotate(canary, before, wanted).differences
 
-    def _require_restorable(self, stable: Object, uid: str, selector: dict[str, str]) -> None:
-        if stable["metadata"].get("uid", uid) != uid:
-            raise Conflict(f"{words(stable)} is not the one of the snapshot; it was made anew. Nothing was changed.")
-        if selector_of(stable) != selector:
-            self._require_pods(stable, selector)
+    def _resplit(self, annotated: Annotated, weight: Weight | None, matches: t.Sequence[Match] | None) -> Annotated:
+        return annotated.with_split(weight, matches, self.controller.whole)
 
-    def _require_pods(self, service: Object, selector: dict[str, str]) -> None:
-        if self.cluster.check_mode or pods_of(self.cluster, self.target.namespace, selector):
-            return
-        raise NotReady(
-            f"{words(service)} cannot select {selector_words(selector)}: no pod of those is ready, and every request "
-            "would fail. Nothing was changed; scale that version up and wait for it."
-        )
+    def _require_possible(self, weight: Weight, matches: t.Sequence[Match]) -> None:
+        self.controller.capabilities.require(weight, matches, f"{self.name} on {self.controller.name}")
+
+    def _clear_up(self) -> tuple[Difference, ...]:
+        """Delete what the promotion made for its own time only."""
+        leftovers = self.promotion.leftovers()
+        for item in leftovers:
+            self.cluster.delete(item)
+        return tuple(Difference(words(item), item, None) for item in leftovers)
 
     # waiting
 
@@ -257,16 +281,11 @@ class IngressNginx(IngressObjects):
         if seconds > 0 and self.controller.seconds_between_writes:
             self._pause(seconds)
 
-    def _wait_for_endpoints(self, service: Object, selector: dict[str, str]) -> None:
-        if not self.cluster.check_mode:
-            name = service["metadata"]["name"]
-            wait_for_endpoints(self.cluster, self.target.namespace, name, selector, _ENDPOINT_SECONDS)
-
     def _pause(self, seconds: float) -> None:
         if not self.cluster.check_mode:
             time.sleep(seconds)
 
 
-def _entry(kind: str, namespace: str, name: str, item: Object | None, values: t.Mapping[str, t.Any]) -> Object:
+def _entry(kind: str, namespace: str, name: str, item: Object | None, values: t.Any) -> Object:
     uid = None if item is None else item["metadata"].get("uid")
     return {"kind": kind, "namespace": namespace, "name": name, "uid": uid, "values": values}

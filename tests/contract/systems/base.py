@@ -34,6 +34,7 @@ class TrafficSystem(abc.ABC):
 
     backend: ClassVar[type[Backend]]
     routed: ClassVar[tuple[Routed, ...]]
+    """Match routes to try; none where the capabilities have none."""
 
     write_rules: ClassVar[tuple[Object, ...]]
     """RBAC rules that let somebody read, but not write, everything that the backend needs."""
@@ -90,9 +91,15 @@ class TrafficSystem(abc.ABC):
 
     @abc.abstractmethod
     def make_ambiguous(self) -> str:
-        """Make it unclear which object or rule is meant; return the option that would make it clear."""
+        """Make it unclear what is meant; return the option, or the field, that would make it clear."""
 
     # the same everywhere
+
+    @property
+    def some_matches(self) -> list[Match]:
+        """Match routes to have beside a weight: one, where this system can."""
+        can = self.routed and self.use().capabilities.match_with_weight
+        return [self.routed[0].match] if can else []
 
     def use(self, version: str | None = "v2", cluster: Cluster | None = None) -> Backend:
         """Return the backend in a session of its own, with this version as the canary."""

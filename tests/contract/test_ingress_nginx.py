@@ -1,0 +1,224 @@
+"""Facts of the canary annotations alone, on each controller that reads them."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import Controller
+from ansible_collections.gradual.canary.plugins.module_utils._backends.ingress_nginx import IngressNginx
+from ansible_collections.gradual.canary.plugins.module_utils._bands import bands
+from ansible_collections.gradual.canary.plugins.module_utils._split_verification import SplitVerification
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Match, Weight
+from tests.contract.cluster_access import Access
+from tests.contract.conftest import Enter
+from tests.contract.systems.base import outcome
+from tests.contract.systems.ingress_nginx import PREFIX, IngressNginxSystem
+
+HEADER = Match("header", "X-Canary", "exact", "yes")
+COOKIE = Match("cookie", "tester", "always")
+ALWAYS = Match("header", "X-Canary", "always")
+CONTROLLERS = {"ingress_nginx": "traefik", "ingress_nginx_real": "ingress-nginx", "apig": "apig"}
+
+
+def made(access: Access, enter: Enter, name: str) -> Iterator[IngressNginxSystem]:
+    system_class, namespace = enter(name)
+    system = system_class(access, namespace)
+    assert isinstance(system, IngressNginxSystem)
+    try:
+        system.create()
+        system.wait_until_served()
+        yield system
+    finally:
+        system.remove()
+
+
+@pytest.fixture(params=["ingress_nginx", "ingress_nginx_real"])
+def system(request: pytest.FixtureRequest, access: Access, enter: Enter) -> Iterator[IngressNginxSystem]:
+    """An Ingress that leads to v1, on Traefik and on ingress-nginx itself."""
+    yield from made(access, enter, request.param)
+
+
+@pytest.fixture
+def real(access: Access, enter: Enter) -> Iterator[IngressNginxSystem]:
+    """An Ingress that leads to v1, on ingress-nginx itself."""
+    yield from made(access, enter, "ingress_nginx_real")
+
+
+@pytest.fixture(params=CONTROLLERS)
+def anywhere(request: pytest.FixtureRequest, access: Access, enter: Enter) -> Iterator[tuple[str, IngressNginxSystem]]:
+    """The program that the product should take the controller for, and an Ingress that it serves."""
+    for each in made(access, enter, request.param):
+        yield CONTROLLERS[request.param], each
+
+
+def controller_of(system: IngressNginxSystem) -> Controller:
+    backend = system.use()
+    assert isinstance(backend, IngressNginx)
+    return backend.controller
+
+
+def only(version: str) -> Callable[[collections.Counter[str]], bool]:
+    return lambda answers: set(answers) == {version}
+
+
+# who serves
+
+
+def test_the_controller_is_found_without_being_named(anywhere: tuple[str, IngressNginxSystem]) -> None:
+    name, system = anywhere
+    deadline = time.monotonic() + 60
+    while not controller_of(system).identified:
+        assert time.monotonic() < deadline, "no controller wrote the Ingress's status within 60 s"
+        time.sleep(0.2)
+    assert controller_of(system).name == name
+    assert not [finding for finding in system.use().preflight() if finding.code == "controller_unknown"]
+
+
+# weights
+
+
+@pytest.mark.parametrize(("weight", "total", "points"), [("500", "1000", 5000), ("30", "100", 3000)])
+def test_a_weight_of_another_total_is_read_as_clients_see_it(
+    system: IngressNginxSystem, weight: str, total: str, points: int
+) -> None:
+    system.use().set(weight=NOTHING)
+    system.annotate({f"{PREFIX}/canary-weight": weight, f"{PREFIX}/canary-weight-total": total})
+    assert system.use().observe().weight == Weight(points)
+    assert_clients_see(system, points)
+
+
+def test_the_finest_weight_there_is_reaches_clients(real: IngressNginxSystem) -> None:
+    """2.5 % has no whole percent: it takes a total."""
+    real.use().set(weight=Weight(250))
+    assert_clients_see(real, 250, within=100)
+
+
+def assert_clients_see(system: IngressNginxSystem, points: int, within: int = 500) -> None:
+    """Sample until it is proven that clients see this share, give or take `within`, both in basis points."""
+    weights = {"v1": 10000 - points, "v2": points}
+    settle_until = time.monotonic() + 10 + 2 * system.use().capabilities.propagation_seconds
+    test = SplitVerification(weights, bands(weights, within), settle_until=settle_until)
+    for sample in system.sampler(limit=20000):
+        if test.update(outcome(sample), time.monotonic()):
+            break
+    assert test.verdict == "pass", test.test.evidence()
+
+
+# which rule wins
+
+
+Case = tuple[Mapping[str, str], str]
+
+
+@pytest.mark.parametrize(
+    ("matches", "weight", "cases"),
+    [
+        # A header with a value: that value before the cookie, and any other one falls through.
+        (
+            [HEADER, COOKIE],
+            100,
+            [
+                ({"X-Canary": "yes", "Cookie": "tester=never"}, "v2"),
+                ({"X-Canary": "no", "Cookie": "tester=never"}, "v1"),
+                ({"X-Canary": "never"}, "v2"),
+                ({"Cookie": "tester=never"}, "v1"),
+                ({"Cookie": "tester=yes"}, "v2"),
+            ],
+        ),
+        (
+            [HEADER, COOKIE],
+            0,
+            [
+                ({"X-Canary": "always"}, "v1"),
+                ({"X-Canary": "no", "Cookie": "tester=always"}, "v2"),
+                ({"Cookie": "tester=yes"}, "v1"),
+            ],
+        ),
+        # A header without a value: the words always and never before everything else.
+        ([ALWAYS, COOKIE], 100, [({"X-Canary": "never", "Cookie": "tester=always"}, "v1")]),
+        (
+            [ALWAYS, COOKIE],
+            0,
+            [
+                ({"X-Canary": "always", "Cookie": "tester=never"}, "v2"),
+                ({"X-Canary": "yes", "Cookie": "tester=always"}, "v2"),
+                ({"X-Canary": "yes"}, "v1"),
+            ],
+        ),
+    ],
+)
+def test_header_comes_before_cookie_and_cookie_before_weight(
+    system: IngressNginxSystem, matches: list[Match], weight: int, cases: list[Case]
+) -> None:
+    system.use().set(weight=Weight.percent(weight), matches=matches)
+    system.ask_until(only("v2"), {"X-Canary": "yes" if HEADER in matches else "always"})
+    system.ask_until(only("v2" if weight else "v1"), count=60)
+    for headers, version in cases:
+        answers = system.ask(60, headers)
+        assert only(version)(answers), f"{headers}: {dict(answers)}"
+
+
+# stable without endpoints
+
+
+def test_without_stable_endpoints_the_canarys_share_fares_as_the_capabilities_say(system: IngressNginxSystem) -> None:
+    system.use().set(weight=EVERYTHING, matches=[HEADER])
+    system.ask_until(only("v2"), count=60)
+    nobody = {"spec": {"selector": {"app.kubernetes.io/version": "nobody"}}}
+    system.operator.edit("Service", system.name, system.namespace, nobody)
+    if system.use().capabilities.zero_stable_endpoints == "5xx_for_all":
+        system.ask_until(only("503"), count=60)
+        assert only("503")(system.ask(60, {"X-Canary": "yes"}))
+    else:
+        # Only the weight tells that the endpoints are gone: their share has nobody.
+        system.use().set(weight=NOTHING)
+        system.ask_until(only("503"), count=60)
+        assert only("v2")(system.ask(60, {"X-Canary": "yes"}))
+        system.use().set(weight=EVERYTHING)
+        system.ask_until(only("v2"), count=60)
+
+
+# a canary's Service that is somebody's primary backend too
+
+
+def test_a_canary_that_would_be_ignored_is_found_before_the_release(real: IngressNginxSystem) -> None:
+    preview = f"{real.name}-preview"
+    real.create_ingress(preview, f"preview.{real.hostname}", "web-v2")
+    try:
+        errors = [finding for finding in real.use().preflight() if finding.level == "error"]
+        assert [finding.code for finding in errors] == ["primary_backend"]
+        assert preview in errors[0].message
+        # And it is true: this is what would have happened.
+        real.use().set(weight=EVERYTHING, matches=[HEADER])
+        deadline = time.monotonic() + real.use().capabilities.propagation_seconds + 2
+        while time.monotonic() < deadline:
+            assert only("v1")(real.ask(60))
+        real.operator.delete("Ingress", preview, real.namespace)
+        real.ask_until(only("v2"), count=60)
+    finally:
+        real.operator.delete("Ingress", preview, real.namespace)
+
+
+# two writes within a second
+
+
+def test_two_changes_are_kept_apart_and_none_is_lost(real: IngressNginxSystem) -> None:
+    real.use().set(weight=NOTHING)
+    stamps = [stamp(real)]
+    for weight in (Weight.percent(10), EVERYTHING, NOTHING, EVERYTHING):
+        real.use().set(weight=weight)
+        stamps.append(stamp(real))
+    real.ask_until(only("v2"), count=60)
+    assert all((later - earlier).total_seconds() >= 1 for earlier, later in itertools.pairwise(stamps))
+
+
+def stamp(system: IngressNginxSystem) -> datetime.datetime:
+    """Return when the product wrote the canary Ingress last, in the API server's whole seconds."""
+    entries = [e for e in system.canary()["metadata"]["managedFields"] if e["manager"] == "gradual.canary"]
+    return max(datetime.datetime.fromisoformat(entry["time"]) for entry in entries)
