@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAGES := MAKE="$(MAKE)" $(BIN)/python tools/stages.py
 COLLECTIONS := $(VENV)/collections
 PYTEST := $(BIN)/pytest -o pythonpath="$(COLLECTIONS) ."
-TIERS := core traefik
+TIERS := core traefik ingress_nginx istio proxy
 ON_CLUSTER := tools/on-cluster.sh "$(TIERS)"
 export VENV PYTHON
 

@@ -218,8 +218,8 @@ def test_an_ingress_bound_to_a_gateway_is_that_gateways_whoever_wrote_its_status
 # Volcengine's API gateway
 
 
-def on_gateway(annotations: Object = BOUND, **changes: Any) -> Setting:
-    setting = with_main(ingress("web", "web.example", "web", annotations))
+def on_gateway(annotations: Object | None = None, **changes: Any) -> Setting:
+    setting = with_main(ingress("web", "web.example", "web", BOUND if annotations is None else annotations))
     return dataclasses.replace(setting, **{"controller": named("apig"), **changes})
 
 

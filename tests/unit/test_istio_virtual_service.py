@@ -326,4 +326,6 @@ def test_a_match_that_istio_would_not_follow_is_refused(match: Match) -> None:
 
 def test_an_entry_that_only_bears_our_name_is_not_read_as_a_match() -> None:
     with pytest.raises(Unsupported, match="web-canary-match-1"):
-        _ = find(service(entry(to("web-v2"), name="web-canary-match-1"), entry(to("web-v1", 1), to("web-v2", 1)))).split
+        assert find(
+            service(entry(to("web-v2"), name="web-canary-match-1"), entry(to("web-v1", 1), to("web-v2", 1)))
+        ).split

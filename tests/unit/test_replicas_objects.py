@@ -86,7 +86,7 @@ def test_a_service_without_a_record_has_no_canary_although_one_is_deployed() -> 
 
 def test_a_selector_that_names_a_third_version_is_a_conflict() -> None:
     with pytest.raises(Conflict, match="selects version v7"):
-        _ = scene(labels("v7")).selected
+        assert scene(labels("v7")).selected
 
 
 def test_a_record_is_read_as_it_was_written() -> None:

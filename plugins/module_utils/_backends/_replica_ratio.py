@@ -96,7 +96,7 @@ def best_numbers(wanted: Weight, limits: Limits) -> tuple[int, int]:
     candidates = [
         (abs(share(total - canary, canary) - goal), total, canary)
         for total in range(max(2, limits.least), limits.most + 1)
-        for canary in {_within(total, int(total * goal)), _within(total, int(total * goal) + 1)}
+        for canary in (_within(total, int(total * goal)), _within(total, int(total * goal) + 1))
     ]
     error, total, canary = min(candidates)
     if error * WHOLE > limits.max_error:
