@@ -41,18 +41,15 @@ options:
       virtual_service:
         description: Name of the VirtualService. Needed for V(istio).
         type: str
-        version_added: 1.1.0
       virtual_service_namespace:
         description: Namespace of the VirtualService, for V(istio). The application's, unless given.
         type: str
-        version_added: 1.1.0
       destination_rule:
         description:
           - Name of the DestinationRule in the application's namespace that defines the subsets, for V(istio). Only for
             a VirtualService that sends to subsets.
           - Needed when more than one DestinationRule defines the stable version's subset.
         type: str
-        version_added: 1.1.0
       ingress:
         description:
           - Name of the main Ingress, which leads to the stable Service. It is read, and written only by a promotion
@@ -97,51 +94,43 @@ options:
         type: str
         choices: [selector, repoint]
         default: selector
-        version_added: 1.1.0
       path:
         description:
           - A path of the main Ingress whose traffic is to be split, for V(ingress_nginx) with
             O(backend.promotion=repoint); every other path that leads to the same Service is split with it.
           - Needed when paths lead to more than one Service that could be the application's by its name.
         type: str
-        version_added: 1.1.0
       match_with_weight:
         description:
           - Whether match routes may be set beside a weight above 0, for V(ingress_nginx). As the controller is known to
             do, unless given; for V(apig) that is V(false), because it is not documented whether it then follows the
             weight.
         type: bool
-        version_added: 1.1.0
       propagation:
         description:
           - Seconds within which the controller follows a change at the latest, for V(ingress_nginx). A promotion and
             the end of a canary wait that long between their steps.
           - As measured of the controller, unless given; for V(apig), of which nothing is known, 10.
         type: float
-        version_added: 1.1.0
       min_replicas:
         description:
           - The least number of pods of both versions together during a split, for V(replicas), so that capacity does
             not shrink. The number that the stable version had when the canary was attached, unless given.
         type: int
-        version_added: 1.1.0
       max_replicas:
         description:
           - The greatest number of pods of both versions together that a split may settle on, for V(replicas). Ten, or
             twice O(backend.min_replicas) if that is more, unless given. On the way from one split to the next there can
             be more.
         type: int
-        version_added: 1.1.0
       max_error:
         description:
           - How far the nearest share that pods can make may be from the weight, in points of percent, for
             V(replicas). A weight further off is refused, and the nearest ones are named.
         type: str
         default: "5"
-        version_added: 1.1.0
       ready_timeout:
         description: Seconds that each change of a number of pods may take until they serve, for V(replicas).
         type: int
         default: 300
-        version_added: 1.1.0
 """
