@@ -16,6 +16,7 @@ import pytest
 from tests.contract.cluster_access import Access
 from tests.contract.systems.base import TrafficSystem
 from tests.contract.workloads import deploy
+from tests.shop.systems import chosen
 
 # By module path, so that one backend can be tried out while another is being written.
 SYSTEMS = {
@@ -68,7 +69,7 @@ def enter(access: Access) -> Iterator[Enter]:
         operator.delete("Namespace", namespace)
 
 
-@pytest.fixture(params=SYSTEMS)
+@pytest.fixture(params=chosen(SYSTEMS))
 def traffic_system(request: pytest.FixtureRequest, access: Access, enter: Enter) -> Iterator[TrafficSystem]:
     """A traffic system with all traffic of a fresh route going to v1, seen by clients."""
     system, namespace = enter(request.param)

@@ -21,7 +21,7 @@ from tests.contract.systems.ingress_nginx import SERVED
 from tests.contract.systems.istio import IstioSystem
 from tests.shop.operators import install
 from tests.shop.shop import Shop
-from tests.shop.systems import SYSTEMS
+from tests.shop.systems import SYSTEMS, chosen
 
 # The least that a release is made of. A stage with a question is added by the tests that are about questions.
 STAGES: list[dict[str, Any]] = [{"weight": 50, "verify": "quick"}, {"weight": 100, "verify": "quick"}]
@@ -101,7 +101,7 @@ def open_shop_for_module(
     yield from _shops(installed, tmp_path_factory, access)
 
 
-@pytest.fixture(params=list(SYSTEMS))
+@pytest.fixture(params=chosen(SYSTEMS))
 def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
     """A shop on each traffic system: v1 serves, nothing else is there."""
     return open_shop(request.param)

@@ -22,7 +22,7 @@ from tests.contract.workloads import IMAGE, PULL
 from tests.e2e.conftest import OpenShop
 from tests.shop.operators import ROOT, Operator, Run
 from tests.shop.shop import Shop
-from tests.shop.systems import SYSTEMS
+from tests.shop.systems import SYSTEMS, chosen
 
 Task = dict[str, Any]
 
@@ -194,7 +194,7 @@ def test_every_verb_and_every_role_has_an_example_that_is_run() -> None:
     assert set(BEFORE_PLAY) | set(VARIABLES_OF_PLAY) <= {example.key for example in PLAYS}
 
 
-@pytest.mark.parametrize("backend", SYSTEMS)
+@pytest.mark.parametrize("backend", chosen(SYSTEMS))
 def test_the_commands_in_a_shipped_inventory_work_with_it(backend: str, open_shop: OpenShop) -> None:
     if not IMAGE.startswith("canary.lab/"):
         pytest.skip("the shipped inventories name the lab's images")

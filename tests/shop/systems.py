@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.contract.systems.ingress_nginx import Apig, IngressNginxReal, IngressNginxSystem
@@ -156,3 +156,9 @@ SYSTEMS = {
         ),
     )
 }
+
+
+def chosen(names: Iterable[str]) -> list[str]:
+    """Return those of the systems' names that CANARY_TEST_SYSTEMS asks for; all of them when it is not set."""
+    wanted = os.environ.get("CANARY_TEST_SYSTEMS", "").split()
+    return [name for name in names if not wanted or name in wanted]
