@@ -214,7 +214,7 @@ def test_match_routes_reach_the_canary_and_nothing_else_does(routed_system: Traf
 def test_a_match_route_that_cannot_be_had_is_refused_before_any_write(traffic_system: TrafficSystem) -> None:
     backend = traffic_system.use()
     for kind in {"header", "cookie", "query"} - backend.capabilities.match_kinds:
-        with pytest.raises(InvalidSplit, match=f"{backend.name}.*{kind} x"):
+        with pytest.raises(InvalidSplit, match=f"{kind} x"):
             backend.set(weight=TEN, matches=[Match(kind, "x", "exact", "y")])
     assert backend.cluster.writes == []
 
