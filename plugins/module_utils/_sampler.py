@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import random
 import time
 import typing as t
 
@@ -144,6 +145,10 @@ class Sampler:
         self._answers_head = request.method == "HEAD"
         self._connections: Connections | None = None
         self._bucket: TokenBucket | None = None
+        # At random times, as independent users come: requests at even intervals fall into step with a gateway that
+        # takes turns while other traffic is even, too, and then see a share that nobody else sees.
+        self._chance = random.Random()
+        self._hold_until = 0.0
         self._uncommitted: collections.deque[Exchange] = collections.deque()
         self._sent = 0
         self._closed = False
@@ -220,9 +225,12 @@ class Sampler:
         ):
             now = self._clock()
             if self._bucket is not None:
-                pause = self._bucket.take(now)
-                if pause:
+                pause = self._hold_until - now
+                if pause <= 0:
+                    pause = self._bucket.take(now)
+                if pause > 0:
                     return pause
+                self._hold_until = now + self._chance.expovariate(self._rate or 1.0)
             message = self._message(self._sent)
             response = Response(
                 answers_head=self._answers_head,
