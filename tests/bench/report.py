@@ -99,8 +99,13 @@ _HEAD = [
 
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table."""
-    lines = [_HEAD, ["---"] * len(_HEAD), *(row.cells() for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown([_HEAD, *(row.cells() for row in rows)])
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells, the first of which is the head, as a Markdown table."""
+    head, *rest = lines
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rest))
 
 
 def document(rows: Sequence[Row], rounds: int, seconds: float, load: tuple[float, float]) -> str:

@@ -1,0 +1,50 @@
+"""How many writes a tool made to the API server, from the lab's audit log."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+from tests.shop.operators import ROOT
+
+_WRITES = ("create", "update", "patch", "delete", "deletecollection")
+_OTHERS = ("kube-", "kubelet", "contour", "traefik", "pilot-discovery", "nginx-ingress-controller", "containerd")
+"""How the user agents of the cluster's own parts begin, and those of gateways: their writes are nobody's release."""
+
+
+class Audit:
+    """The audit log from now on, of one namespace."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        lab = [ROOT / "tests/lab/lab", "audit"]
+        done = subprocess.run(lab, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+        self._log = Path(done.stdout.strip())
+        self._position = self._log.stat().st_size
+
+    def writes(self) -> Counter[str]:
+        """Return the writes since the last time, by the program that made them."""
+        counts: Counter[str] = Counter()
+        with self._log.open("rb") as log:
+            log.seek(self._position)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    break  # being written
+                self._position += len(line)
+                event = json.loads(line)
+                if self._is_counted(event):
+                    counts[str(event.get("userAgent", "")).partition("/")[0]] += 1
+        return counts
+
+    def _is_counted(self, event: dict[str, object]) -> bool:
+        reference = event.get("objectRef")
+        agent = str(event.get("userAgent", ""))
+        return (
+            event.get("stage") == "ResponseComplete"
+            and event.get("verb") in _WRITES
+            and isinstance(reference, dict)
+            and reference.get("namespace") == self._namespace
+            and not agent.startswith(_OTHERS)
+        )

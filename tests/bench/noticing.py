@@ -1,0 +1,131 @@
+"""G11: how soon after the data plane changed sampling counts it as changed. Runs inside the lab."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
+from ansible_collections.gradual.canary.plugins.module_utils._health import SCREEN, Rates
+from ansible_collections.gradual.canary.plugins.module_utils._sampling import Sampling
+from ansible_collections.gradual.canary.plugins.module_utils._task import Task
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
+from ansible_collections.gradual.canary.plugins.module_utils._verification import Claim, Verification
+from ansible_collections.gradual.canary.plugins.modules import traffic, verify
+from tests.shop.shop import Shop
+
+RATE = 500
+"""Requests of the observer in a second: its answers are this exact."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One change of all traffic from one version to the other. Times on the machine's monotonic clock.
+
+    written: when the verb had its write answered. counted: when the first answer was sent that the proof counts.
+    asked: how many requests the verb made to the API.
+    """
+
+    leaves: str
+    written: float
+    counted: float
+    asked: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Noticed:
+    """Seconds from the write to the last old answer that the observer got, and from that to the first counted one."""
+
+    data_plane: float
+    after: float
+    asked: int
+
+
+def noticed(shop: Shop, stable: str, canary: str, turns: int) -> list[Noticed]:
+    """Move all traffic to the canary and back so many times; the canary has to be attached at weight 0."""
+    program = [sys.executable, str(Path(__file__).with_name("prober.py"))]
+    prober = subprocess.Popen(
+        [*program, shop.system.address, shop.hostname, str(RATE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert prober.stdin is not None
+    assert prober.stdout is not None
+    try:
+        assert prober.stdout.readline(), "the observer gets no answers"
+        changes = [_changed(shop, stable, canary, weight=weight) for _turn in range(turns) for weight in ("100", "0")]
+        prober.stdin.close()
+        answers = json.loads(prober.stdout.readline())
+    finally:
+        prober.kill()
+        prober.wait()
+    return [_judged(change, answers) for change in changes]
+
+
+def _judged(change: Change, answers: list[tuple[float, str]]) -> Noticed:
+    # What was asked until the proof had begun and a second on: a straggler after the proof began must be seen too.
+    old = [sent for sent, version in answers if version == change.leaves and sent < change.counted + 1.0]
+    last = max(old)
+    return Noticed(last - change.written, change.counted - last, change.asked)
+
+
+def _changed(shop: Shop, stable: str, canary: str, *, weight: str) -> Change:
+    moved = _moved(shop, canary, weight)
+    written = time.monotonic() - moved["live"]["seconds"]
+    claim = Claim(
+        stable=stable,
+        canary=canary,
+        weight=Weight.percent(weight),
+        previous=Weight.percent(moved["before"]["weight"]),
+        delta=500,
+        alpha=0.01,
+        beta=0.0001,
+        errors=Rates(0.001, 0.01, 0.01, SCREEN.good),
+        latency=(2.0, 5.0),
+    )
+    client = {name: shop.inventory["canary_client"][name] for name in ("url", "address", "identify")}
+    given = {**client, "stable": stable, "canary": canary, "weight": weight}
+    sampling = Sampling(_validated(verify.ARGUMENTS, given))
+    verification = Verification(claim, time.monotonic())
+    counted, count = 0.0, 0
+    with sampling.sampler() as sampler:
+        for sample in sampler:
+            decided = verification.take(sample, sampling.identify.version(sample.headers, sample.body))
+            if verification.split.test.count == 1 != count:
+                counted = sample.sent_at
+            count = verification.split.test.count
+            if decided:
+                break
+    assert verification.verdict == "pass", f"{shop.system.backend}: {weight} % {verification.reason}"
+    leaves = stable if weight == "100" else canary
+    return Change(leaves, written, counted, moved["cluster"]["requests"])
+
+
+def _moved(shop: Shop, canary: str, weight: str) -> dict[str, Any]:
+    """Set a weight with the verb, in this process, as its action plugin does."""
+    given = {
+        **shop.inventory["canary_cluster"],
+        "namespace": shop.namespace,
+        "app": shop.inventory["canary_app"],
+        "version": canary,
+        "backend": shop.inventory["canary_backend"],
+        "weight": weight,
+    }
+    result = Task(_validated(traffic.ARGUMENTS, given)).perform(traffic.run)
+    assert not result.get("failed"), result["msg"]
+    return result
+
+
+def _validated(spec: ArgumentSpec, given: dict[str, Any]) -> dict[str, Any]:
+    validated = ArgumentSpecValidator(**spec.keywords()).validate(given)
+    assert not validated.error_messages, validated.error_messages
+    params: dict[str, Any] = validated.validated_parameters
+    return params
