@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1]))
+sys.path[:0] = [str(HERE.parents[1]), str(Path(sys.prefix) / "collections")]
 
 from tests.bench import noticing, published, report  # noqa: E402 - found by the line above
 from tests.bench.measure import Series  # noqa: E402

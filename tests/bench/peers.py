@@ -165,7 +165,7 @@ def _argo_release(gateway: str, access: Access, folder: Path) -> Iterator[list[s
             meter.passed()
             began = time.monotonic()
             rollout.start("v2")
-            rollout.until(lambda status: _healthy(status, "v2"), 120)
+            rollout.until(_healthy, 120)
             seconds = time.monotonic() - began
             rollout.until_scaled_down(90)
             yield row(f"release 10-50-100, {2 * _PAUSE} s of pauses", seconds, None, "nothing: weights as written")
@@ -215,9 +215,8 @@ def _our_release(gateway: str, access: Access, folder: Path) -> Iterator[list[st
             yield row("abort at 50 % (rollback)", back.seconds, zero, [*_proofs(back.results)][-1]["msg"])
             refused = shop.run("release", canary_version="v3")
             assert refused.code, "the bad version should be refused"
-            zero = None
             failed = [values["msg"] for values in _proofs(refused.results) if values["verdict"] == "fail"]
-            yield row("bad version", refused.seconds, zero, failed[0] if failed else "nothing")
+            yield row("bad version", refused.seconds, None, failed[0] if failed else "nothing")
 
 
 def _rows(tool: str, gateway: str, meter: Meter) -> Callable[[str, float, float | None, str], list[str]]:
@@ -234,8 +233,7 @@ def _steps(*, stop: bool) -> list[dict[str, Any]]:
     return [{"setWeight": 10}, pause, {"setWeight": 50}, {"pause": {}} if stop else pause, {"setWeight": 100}]
 
 
-def _healthy(status: dict[str, Any], version: str) -> bool:
-    del version
+def _healthy(status: dict[str, Any]) -> bool:
     return bool(status.get("phase") == "Healthy" and status.get("currentPodHash") == status.get("stableRS"))
 
 
@@ -275,12 +273,13 @@ _PARTS: dict[str, Callable[[Access, Path], Iterator[list[str]]]] = {
 }
 
 _METHOD = f"""\
-- Load: {_RATE} new connections a second, open loop, and {_KEPT} clients that keep their connection. Lost: any answer but
-  200, or none. {_REPLICAS} + {_REPLICAS} pods, which exit at once when they get SIGTERM, without preStop: the kind that loses
-  most. One run each; zero in one run does not prove that it is always zero.
-- Argo Rollouts: `kubectl argo rollouts set image`, steps 10, pause {_PAUSE} s, 50, pause {_PAUSE} s, 100; then `abort`. The seconds of
-  a release end when it is Healthy, those of an abort when it is Degraded; lost requests and writes are counted until the
-  old pods are gone, and {_SETTLED_AFTER_ABORT} s after an abort. It has no analysis here: its own needs a metrics server.
+- Load: {_RATE} new connections a second, open loop, and {_KEPT} clients that keep their connection. Lost: any answer
+  but 200, or none. {_REPLICAS} + {_REPLICAS} pods, which exit at once when they get SIGTERM, without preStop: the kind
+  that loses most. One run each; zero in one run does not prove that it is always zero.
+- Argo Rollouts: `kubectl argo rollouts set image`, steps 10, pause {_PAUSE} s, 50, pause {_PAUSE} s, 100; then `abort`.
+  The seconds of a release end when it is Healthy, those of an abort when it is Degraded; lost requests and writes are
+  counted until the old pods are gone, and {_SETTLED_AFTER_ABORT} s after an abort. It has no analysis here: that needs a
+  metrics server.
 - gradual.canary: the playbooks with the shipped inventories, 200 samples a second, drain 6 s; the seconds are those of
   the whole command, with the start of Ansible. A bad version is stopped by its own proof; for Argo somebody has to see
   it, and is taken to be there after 3 s.
@@ -289,7 +288,7 @@ _METHOD = f"""\
   Those of Kubernetes' own controllers and of gateways are left out: Argo makes ReplicaSets itself, with Deployments
   Kubernetes does.
 - Truth: Argo is released to 50 % and promoted, then 400 requests are counted. Ours is asked for 50 % in the same
-  surroundings, by `traffic` and `verify`; "refused" is before anything is written. Sticky clients: 60 clients get a
+  surroundings, by `traffic` with its proof; "refused" is before anything is written. Sticky clients: 60 clients get a
   cookie before the release, and ask 8 times each at 50 %."""
 
 

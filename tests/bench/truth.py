@@ -1,4 +1,4 @@
-"""Cases in which a weight is written and clients get something else: what Argo Rollouts says of them, and what we do."""
+"""Cases in which a weight is written and clients get something else: what Argo Rollouts says of them, and we."""
 
 from __future__ import annotations
 
