@@ -278,8 +278,8 @@ _METHOD = f"""\
   that loses most. One run each; zero in one run does not prove that it is always zero.
 - Argo Rollouts: `kubectl argo rollouts set image`, steps 10, pause {_PAUSE} s, 50, pause {_PAUSE} s, 100; then `abort`.
   The seconds of a release end when it is Healthy, those of an abort when it is Degraded; lost requests and writes are
-  counted until the old pods are gone, and {_SETTLED_AFTER_ABORT} s after an abort. It has no analysis here: that needs a
-  metrics server.
+  counted until the old pods are gone, and {_SETTLED_AFTER_ABORT} s after an abort. It has no analysis here: that needs
+  a metrics server.
 - gradual.canary: the playbooks with the shipped inventories, 200 samples a second, drain 6 s; the seconds are those of
   the whole command, with the start of Ansible. A bad version is stopped by its own proof; for Argo somebody has to see
   it, and is taken to be there after 3 s.
