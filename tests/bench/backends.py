@@ -10,6 +10,7 @@ import dataclasses
 import os
 import secrets
 import signal
+import statistics
 import sys
 import tempfile
 import time
@@ -23,7 +24,9 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(Path(sys.prefix) / "collections")]
 
+from ansible_collections.gradual.canary.plugins.module_utils._backends import BACKENDS  # noqa: E402 - as above
 from tests.bench import noticing, published, report  # noqa: E402 - found by the line above
+from tests.bench.audit import Audit  # noqa: E402
 from tests.bench.measure import Series  # noqa: E402
 from tests.contract.systems.gateway_api import GatewayApiOnTraefik  # noqa: E402
 from tests.shop.operators import Run, install  # noqa: E402
@@ -45,10 +48,8 @@ class Measured:
     """What one traffic system gave."""
 
     name: str
-    requests: Series
-    overhead: Series
-    data_plane: Series
-    noticed: Series
+    overhead: Series | None
+    changes: list[noticing.Noticed]
     release: Run
     drain: int
     published: float | None
@@ -60,15 +61,22 @@ class Measured:
         sleeping = published.SLEEP * len(published.STAGES)
         return [
             self.name,
-            f"{self.requests.median:.0f}",
-            self.overhead.show(0, 1000),
-            self.data_plane.show(0, 1000),
-            self.noticed.show(0, 1000),
-            "yes" if self.noticed.median * 1000 <= _NOTICE_MS else "**no**",
+            _requests(self.release),
+            self.overhead.show(0, 1000) if self.overhead else "-",
+            *self._noticed(),
             f"{self.release.seconds:.1f} ({seconds:.1f} of it sampling, {self.drain} draining)",
             f"{answers:,} in {len(sampled)} proofs",
             "-" if self.published is None else f"{self.published:.1f} ({sleeping} of it sleeping)",
         ]
+
+    def _noticed(self) -> list[str]:
+        if not self.changes:
+            return ["-", "-", "-"]
+        data_plane, after = (
+            Series(tuple(getattr(each, name) for each in self.changes)) for name in ("data_plane", "after")
+        )
+        soon = "yes" if after.median * 1000 <= _NOTICE_MS else "**no**"
+        return [data_plane.show(0, 1000), after.show(0, 1000), soon]
 
 
 _HEAD = [
@@ -84,16 +92,18 @@ _HEAD = [
 ]
 
 _METHOD = """\
-- API requests: what the verb `traffic` says that it sent to the API server for one stage: reads, the write, the watch.
+- API requests: what the verb `traffic` says that it sent to the API server for each of the three stages of the release:
+  reads, the write, the watch. Its median, least and most.
 - Overhead: in a play of {stages} stages, each one task that sets the weight, waits and proves it (profile `quick`, no
   limit on the rate), the time from the end of one task to the end of the next, less the time in which it sampled. All
-  but the first stage count. With `replicas` and workloads that change in place it is the time pods take.
+  but the first stage count. With `replicas` it is the time that pods take. Where one workload changes in place there
+  are no weights to go back and forth between: only the release was measured.
 - Data plane and noticing: all traffic is moved to the canary and back {turns} times, in one process, as the action
   plugin does it. An observer that shares no code with the product asks {observer} times a second, each on a connection
-  of its own. "Follows" is from the answer to the write until the last request that got an old answer was sent.
-  "Noticed" is from then until the first request was sent that the proof counts; a negative time says that the proof
-  counted from before the last old answer. The proof runs at the default of 200 requests a second, so that 5 ms pass
-  between two of them.
+  of its own. "Follows" is from the answer to the last write, by the API server's audit log, until the last request was
+  sent that got an old answer. "Noticed" is from then until the first request was sent that the proof counts; a negative
+  time says that the proof counted from before the last old answer. The proof runs at the default of 200 requests a
+  second, so that 5 ms pass between two of them.
 - Release: the playbook `gradual.canary.release` with the shipped example inventory: deploy, probe, 10, 50 and 100 %,
   promotion, drain, end of the old version. No limit on the rate, no approval. It proves each stage, and that the old
   version gets nothing, before it ends it.
@@ -144,11 +154,13 @@ def _measured(name: str, folder: Path, turns: int) -> Measured:
     with _shop(name, home) as shop:
         print(f"  {name}: opening", flush=True)
         shop.open()
-        print(f"  {name}: stages", flush=True)
-        overhead = _stages(shop)
-        print(f"  {name}: noticing", flush=True)
-        changes = noticing.noticed(shop, _STABLE, _CANARY, turns)
-        shop.run("rollback").require()
+        overhead, changes = None, []
+        if not _in_place(shop):
+            print(f"  {name}: stages", flush=True)
+            overhead = _stages(shop)
+            print(f"  {name}: noticing", flush=True)
+            changes = noticing.noticed(shop, _STABLE, _CANARY, turns, Audit(shop.namespace).last_write)
+            shop.run("rollback").require()
         print(f"  {name}: release", flush=True)
         release = shop.run("release", canary_version=_RELEASED).require()
         by_commands = None
@@ -157,10 +169,8 @@ def _measured(name: str, folder: Path, turns: int) -> Measured:
             by_commands = published.release(shop, _RELEASED, _PUBLISHED, home)
     return Measured(
         name,
-        Series(tuple(float(change.asked) for change in changes)),
         overhead,
-        Series(tuple(change.data_plane for change in changes)),
-        Series(tuple(change.after for change in changes)),
+        changes,
         release,
         shop.inventory["canary_drain"],
         by_commands,
@@ -238,6 +248,17 @@ def _stages(shop: Shop) -> Series:
     ends = [each["at"] for each in results]
     sampled = [each["result"]["proof"]["requests"]["duration_s"] for each in results]
     return Series(tuple(end - before - took for before, end, took in zip(ends, ends[1:], sampled[1:], strict=False)))
+
+
+def _in_place(shop: Shop) -> bool:
+    """Say whether one workload changes in place: then there are no free weights to go back and forth between."""
+    return bool(getattr(BACKENDS[shop.inventory["canary_backend"]["type"]], "in_place", False))
+
+
+def _requests(run: Run) -> str:
+    """Return how many requests to the API the stages of a release took, as the verb says."""
+    found = [each["result"]["cluster"]["requests"] for each in run.results if "proof" in each["result"]]
+    return f"{statistics.median(found):.0f} ({min(found)}-{max(found)})" if found else "-"
 
 
 def _proofs(run: Run) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,13 @@ RATE = 500
 class Change:
     """One change of all traffic from one version to the other. Times on the machine's monotonic clock.
 
-    written: when the verb had its write answered. counted: when the first answer was sent that the proof counts.
-    asked: how many requests the verb made to the API.
+    leaves: the version that it is taken from. written: when the API server had answered the last write. counted: when
+    the first request was sent that the proof counts.
     """
 
     leaves: str
     written: float
     counted: float
-    asked: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +45,13 @@ class Noticed:
 
     data_plane: float
     after: float
-    asked: int
 
 
-def noticed(shop: Shop, stable: str, canary: str, turns: int) -> list[Noticed]:
-    """Move all traffic to the canary and back so many times; the canary has to be attached at weight 0."""
+def noticed(shop: Shop, stable: str, canary: str, turns: int, last_write: Callable[[], float]) -> list[Noticed]:
+    """Move all traffic to the canary and back so many times; the canary has to be attached at weight 0.
+
+    last_write: says when the API server answered the last write, in seconds since the epoch.
+    """
     program = [sys.executable, str(Path(__file__).with_name("prober.py"))]
     prober = subprocess.Popen(
         [*program, shop.system.address, shop.hostname, str(RATE)],
@@ -61,7 +63,7 @@ def noticed(shop: Shop, stable: str, canary: str, turns: int) -> list[Noticed]:
     assert prober.stdout is not None
     try:
         assert prober.stdout.readline(), "the observer gets no answers"
-        changes = [_changed(shop, stable, canary, weight=weight) for _turn in range(turns) for weight in ("100", "0")]
+        changes = [_changed(shop, stable, canary, last_write, weight=weight) for weight in ("100", "0") * turns]
         prober.stdin.close()
         answers = json.loads(prober.stdout.readline())
     finally:
@@ -74,12 +76,11 @@ def _judged(change: Change, answers: list[tuple[float, str]]) -> Noticed:
     # What was asked until the proof had begun and a second on: a straggler after the proof began must be seen too.
     old = [sent for sent, version in answers if version == change.leaves and sent < change.counted + 1.0]
     last = max(old)
-    return Noticed(last - change.written, change.counted - last, change.asked)
+    return Noticed(last - change.written, change.counted - last)
 
 
-def _changed(shop: Shop, stable: str, canary: str, *, weight: str) -> Change:
+def _changed(shop: Shop, stable: str, canary: str, last_write: Callable[[], float], *, weight: str) -> Change:
     moved = _moved(shop, canary, weight)
-    written = time.monotonic() - moved["live"]["seconds"]
     claim = Claim(
         stable=stable,
         canary=canary,
@@ -105,8 +106,9 @@ def _changed(shop: Shop, stable: str, canary: str, *, weight: str) -> Change:
             if decided:
                 break
     assert verification.verdict == "pass", f"{shop.system.backend}: {weight} % {verification.reason}"
+    written = last_write() - time.time() + time.monotonic()
     leaves = stable if weight == "100" else canary
-    return Change(leaves, written, counted, moved["cluster"]["requests"])
+    return Change(leaves, written, counted)
 
 
 def _moved(shop: Shop, canary: str, weight: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.bench.measure import Clock
+
 _YES_NO = {None: "", True: "yes", False: "**no**"}
 
 
@@ -112,9 +114,9 @@ def document(rows: Sequence[Row], rounds: int, seconds: float, load: tuple[float
     """Return the whole of RESULTS.md."""
     return f"""# Results of the benchmarks
 
-Written by `make bench`; every figure is the median of {rounds} rounds or more, with the least and the greatest value in
-brackets. The forms of one goal are run in turn (A B C A B C ..), so that what else happens on the machine meets all of
-them alike. Compare the ratios; the absolute figures are this machine's.
+Written by `make bench`; every figure is the median of {rounds} rounds or more ({Clock.enough} where time ran short), with
+the least and the greatest value in brackets. The forms of one goal are run in turn (A B C A B C ..), so that what
+else happens on the machine meets all of them alike. Compare the ratios; the absolute figures are this machine's.
 
 {machine()}
 - Load average before and after: {load[0]:.1f} and {load[1]:.1f}; the benchmark itself keeps one to three cores busy
