@@ -23,11 +23,10 @@ _LATEST = 5.0  # seconds after which a write is in the log
 class Audit:
     """The audit log from now on, of one namespace."""
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, log: Path | None = None) -> None:
+        """log: its file, else the lab's."""
         self._namespace = namespace
-        lab = [str(ROOT / "tests/lab/lab"), "audit"]
-        done = subprocess.run(lab, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
-        self._log = Path(done.stdout.strip())
+        self._log = log or _of_lab()
         self._position = self._log.stat().st_size
 
     def writes(self) -> Counter[str]:
@@ -63,3 +62,9 @@ class Audit:
             and reference.get("namespace") == self._namespace
             and not agent.startswith(_OTHERS)
         )
+
+
+def _of_lab() -> Path:
+    lab = [str(ROOT / "tests/lab/lab"), "audit"]
+    done = subprocess.run(lab, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+    return Path(done.stdout.strip())

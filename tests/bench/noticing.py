@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,11 @@ def noticed(shop: Shop, stable: str, canary: str, turns: int, last_write: Callab
     finally:
         prober.kill()
         prober.wait()
-    return [_judged(change, answers) for change in changes]
+    return [judged(change, answers) for change in changes]
 
 
-def _judged(change: Change, answers: list[tuple[float, str]]) -> Noticed:
+def judged(change: Change, answers: Sequence[tuple[float, str]]) -> Noticed:
+    """Compare a change with what the observer got."""
     # What was asked until the proof had begun and a second on: a straggler after the proof began must be seen too.
     old = [sent for sent, version in answers if version == change.leaves and sent < change.counted + 1.0]
     last = max(old)

@@ -114,8 +114,8 @@ def document(rows: Sequence[Row], rounds: int, seconds: float, load: tuple[float
     """Return the whole of RESULTS.md."""
     return f"""# Results of the benchmarks
 
-Written by `make bench`; every figure is the median of {rounds} rounds or more ({Clock.enough} where time ran short), with
-the least and the greatest value in brackets. The forms of one goal are run in turn (A B C A B C ..), so that what
+Written by `make bench`; every figure is the median of {rounds} rounds or more ({Clock.enough} where time was short),
+with the least and the greatest value in brackets. The forms of one goal are run in turn (A B C A B C ..), so that what
 else happens on the machine meets all of them alike. Compare the ratios; the absolute figures are this machine's.
 
 {machine()}
