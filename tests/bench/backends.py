@@ -109,7 +109,8 @@ _METHOD = """\
   version gets nothing, before it ends it.
 - Published commands: one bash script of deploy, weight, sleep {sleep} s, {curls} curls (stop when none of them sees the
   new version), end of the old version without drain. The lab has no kubectl, which would take longer than the requests
-  that curl sends in its place. Nothing is proven. Published examples sleep longer.
+  that curl sends in its place. Nothing is proven. Published examples sleep longer, one of
+  them 300 s.
 - Brackets: least and greatest value."""
 
 

@@ -22,7 +22,7 @@ from tests.shop.shop import Shop
 
 STAGES = (10, 50, 100)
 SLEEP = 5
-"""Seconds after each weight. Published examples wait longer (10 to 60); this is what a quiet lab needs at least."""
+"""Seconds after each weight. Published examples wait longer, one of them 300; a quiet lab needs no more than this."""
 CURLS = 100
 
 Object = dict[str, Any]

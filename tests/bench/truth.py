@@ -24,6 +24,9 @@ from tests.shop.systems import SYSTEMS
 HEAD = ["case", "Argo Rollouts says", "clients get", "gradual.canary"]
 _COUNT = 400
 _STICKY_CLIENTS, _EACH = 60, 8
+_PROPAGATION = 3.0
+"""Seconds in which a weight arrives at every gateway of the lab."""
+
 _CONTOUR = SYSTEMS["gateway_api"].address
 _ISTIO = SYSTEMS["istio"].address
 _REAL = SYSTEMS["ingress_nginx_real"].address
@@ -56,6 +59,7 @@ class Case:
         rollout.steps([{"setWeight": 50}, {"pause": {}}])
         rollout.start("v2")
         half = argo.said(rollout.until_paused_at(1))
+        time.sleep(_PROPAGATION)
         got = self._asked(hostname, cookies)
         rollout.plugin("promote", "web")
         end = rollout.until(
