@@ -37,7 +37,7 @@ _TURNS = 3
 _LONGEST = 660.0
 """Seconds after which no further traffic system is begun."""
 
-_CLIENT = {"rate": 0, "concurrency": 16}
+_CONCURRENCY = 16
 _WEIGHTS = (40, 60, 40, 60, 40, 60)
 _STABLE, _CANARY, _RELEASED, _PUBLISHED = "v1", "v2", "v4", "v5"
 _NOTICE_MS = 50
@@ -119,6 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-backends", description=__doc__)
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help="traffic systems; all unless given")
     parser.add_argument("--turns", type=int, default=_TURNS, help=f"changes each way (default {_TURNS})")
+    parser.add_argument("--rate", type=int, default=0, help="samples a second of ours (default 0: no limit)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     names = arguments.systems or ["gateway_api", _ON_TRAEFIK, *(name for name in SYSTEMS if name != "gateway_api")]
@@ -131,7 +132,7 @@ def main() -> None:
                 left.append(name)
                 continue
             try:
-                rows.append(_measured(name, Path(folder), arguments.turns).cells())
+                rows.append(_measured(name, Path(folder), arguments.turns, arguments.rate).cells())
             except (AssertionError, RuntimeError, KeyError) as error:
                 print(f"  {name} failed: {error}", flush=True)
                 left.append(f"{name} ({str(error).splitlines()[0][:200]})")
@@ -141,18 +142,18 @@ def main() -> None:
     print(f"\n{report.machine()}\n\n{table}\n\n{time.monotonic() - started:.0f} s")
     if left:
         print(f"not measured: {'; '.join(left)}")
-    if not arguments.systems and arguments.turns >= _TURNS and rows:
+    if not arguments.systems and not arguments.rate and arguments.turns >= _TURNS and rows:
         text = _document(table, arguments.turns, left, time.monotonic() - started, load)
         (HERE / "BACKENDS.md").write_text(text)
         print("written to tests/bench/BACKENDS.md")
     sys.exit(1 if left else 0)
 
 
-def _measured(name: str, folder: Path, turns: int) -> Measured:
+def _measured(name: str, folder: Path, turns: int, rate: int) -> Measured:
     home = folder / name
     home.mkdir()
     (home / "collections").symlink_to(folder / "collections")
-    with _shop(name, home) as shop:
+    with _shop(name, home, rate) as shop:
         print(f"  {name}: opening", flush=True)
         shop.open()
         overhead, changes = None, []
@@ -182,13 +183,14 @@ _ON_TRAEFIK = "gateway_api_on_traefik"
 
 
 @contextmanager
-def _shop(name: str, home: Path) -> Iterator[Shop]:
+def _shop(name: str, home: Path, rate: int) -> Iterator[Shop]:
     namespace = f"bench-{secrets.token_hex(3)}"
     known = {**SYSTEMS, _ON_TRAEFIK: _gateway_api_on_traefik()}
     if name not in known:
         raise RuntimeError(f"there is no traffic system {name}; there are {', '.join(known)}")
     SYSTEMS[name] = known[name]
-    shop = Shop(name, home, namespace=namespace, client=_CLIENT, canary_stages=[10, 50, 100])
+    client = {"rate": rate, "concurrency": _CONCURRENCY}
+    shop = Shop(name, home, namespace=namespace, client=client, canary_stages=[10, 50, 100])
     operator = shop.access.operator()
     try:
         if name == _ON_TRAEFIK:

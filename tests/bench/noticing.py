@@ -14,7 +14,6 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
-from ansible_collections.gradual.canary.plugins.module_utils._health import SCREEN, Rates
 from ansible_collections.gradual.canary.plugins.module_utils._sampling import Sampling
 from ansible_collections.gradual.canary.plugins.module_utils._task import Task
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
@@ -90,8 +89,8 @@ def _changed(shop: Shop, stable: str, canary: str, last_write: Callable[[], floa
         delta=500,
         alpha=0.01,
         beta=0.0001,
-        errors=Rates(0.001, 0.01, 0.01, SCREEN.good),
-        latency=(2.0, 5.0),
+        errors=None,
+        latency=None,
     )
     client = {name: shop.inventory["canary_client"][name] for name in ("url", "address", "identify")}
     given = {**client, "stable": stable, "canary": canary, "weight": weight}
