@@ -72,7 +72,7 @@ class Case:
         deploy(access.operator(), access.connect(), namespace, ("v1", "v2"))
         self.surround(access, namespace, hostname, "web-v1", "web-v2")
         self._before(hostname)
-        given = {
+        given: dict[str, Any] = {
             "kubeconfig": access.kubeconfig,
             "namespace": namespace,
             "app": "web",
@@ -88,6 +88,8 @@ class Case:
                 "timeout": 30,
             },
         }
+        if self.sticky:
+            given["verify"] |= {"populations": ["new_connections", "cookies"], "clients": _STICKY_CLIENTS}
         task = Task(_validated(traffic.ARGUMENTS, given))
         result = task.perform(traffic.run)
         if not result.get("failed"):
