@@ -21,6 +21,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._http_rou
     share,
     weight_of,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._backends._match_expressions import is_ours, name_of
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     AmbiguousTarget,
     Conflict,
@@ -159,7 +160,7 @@ class SplitRule:
             return State(references, self.state.match_rules)
         canary = next(ref for ref in references if is_service(ref) and self._is_canary(ref))
         rules = [
-            match_rules.rule_for(match, match_rules.name_of(self.target.app, number), self.rule, canary)
+            match_rules.rule_for(match, name_of(self.target.app, number), self.rule, canary)
             for number, match in enumerate(matches, start=1)
         ]
         self._require_room(rules)
@@ -251,7 +252,7 @@ class SplitRule:
 
     def _match_rules(self) -> list[tuple[int, Object]]:
         rules = enumerate(self.route["spec"].get("rules") or [])
-        return [(index, rule) for index, rule in rules if match_rules.is_ours(rule, self.target.app)]
+        return [(index, rule) for index, rule in rules if is_ours(rule, self.target.app)]
 
     def is_apps(self, ref: Object) -> bool:
         """Say whether a reference is to a Service of the application."""
@@ -298,7 +299,7 @@ class SplitRule:
 
 def _foreign_rules(route: Object, target: Target) -> list[tuple[int, Object]]:
     rules = enumerate(route["spec"].get("rules") or [])
-    return [(index, rule) for index, rule in rules if not match_rules.is_ours(rule, target.app)]
+    return [(index, rule) for index, rule in rules if not is_ours(rule, target.app)]
 
 
 def _named(rules: list[SplitRule], option: str, route: Object) -> list[SplitRule]:

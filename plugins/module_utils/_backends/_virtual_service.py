@@ -18,6 +18,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends import _v
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._destination_rule import Subsets
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_references import has_share, share
+from ansible_collections.gradual.canary.plugins.module_utils._backends._match_expressions import is_ours, name_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service_destinations import (
     Destination,
     destinations_of,
@@ -189,7 +190,7 @@ class SplitEntry:
             return State(route, self.state.match_entries)
         canary = route[self._place_of_canary(route)]
         entries = [
-            match_entries.entry_for(match, match_entries.name_of(self.target.app, number), self.entry, canary)
+            match_entries.entry_for(match, name_of(self.target.app, number), self.entry, canary)
             for number, match in enumerate(matches, start=1)
         ]
         return State(route, entries)
@@ -263,7 +264,7 @@ class SplitEntry:
 
     def _match_entries(self) -> list[tuple[int, Object]]:
         entries = enumerate(self.item["spec"].get("http") or [])
-        return [(index, entry) for index, entry in entries if match_entries.is_ours(entry, self.target.app)]
+        return [(index, entry) for index, entry in entries if is_ours(entry, self.target.app)]
 
     def _route(self, weight: Weight | None) -> list[Object]:
         canary = self.canary
@@ -305,7 +306,7 @@ def _weighed(route: list[Object], canary: int, weight: Weight) -> list[Object]:
 
 def _foreign_entries(item: Object, target: Target) -> list[tuple[int, Object]]:
     entries = enumerate(item["spec"].get("http") or [])
-    return [(index, entry) for index, entry in entries if not match_entries.is_ours(entry, target.app)]
+    return [(index, entry) for index, entry in entries if not is_ours(entry, target.app)]
 
 
 def _named(entries: list[SplitEntry], option: str, item: Object) -> list[SplitEntry]:

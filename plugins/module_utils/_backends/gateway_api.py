@@ -19,7 +19,11 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._gateway_
 from ansible_collections.gradual.canary.plugins.module_utils._backends._gateway_preflight import Preflight
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route import SplitRule, State
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_references import reaches
-from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER
+from ansible_collections.gradual.canary.plugins.module_utils._backends._refusals import (
+    overtaken,
+    require_same_object,
+    require_unserved,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
@@ -27,10 +31,9 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Forbidden,
     InvalidInput,
     NotLive,
-    StillServing,
     TargetNotFound,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
+from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     NOTHING,
     Capabilities,
@@ -146,12 +149,7 @@ class GatewayApi(Backend):
         wanted = State(list(saved["values"]["references"]), list(saved["values"]["match_rules"]))
 
         def plan(rule: SplitRule) -> State:
-            uid = rule.route["metadata"].get("uid")
-            if uid and saved["uid"] and uid != saved["uid"]:
-                raise Conflict(
-                    f"{words(rule.route)} was deleted and created anew since the snapshot; its old state "
-                    "is not put back. Nothing was changed; set the weight you want."
-                )
+            require_same_object(rule.route, saved)
             return wanted
 
         return self._reach(plan)
@@ -235,7 +233,7 @@ class GatewayApi(Backend):
                     # A patch whose answer was lost is sent again, and then fails on its own success.
                     return self._change(before, first.route, rule)
                 if rule.split != before or attempt == _ATTEMPTS:
-                    raise _overtaken(before, rule) from conflict
+                    raise overtaken(before, rule.split, rule.route, _FIELD) from conflict
         raise AssertionError("the last attempt returns or raises")
 
     @staticmethod
@@ -266,12 +264,7 @@ def _pending(route: Object) -> bool:
 
 
 def _detached(rule: SplitRule) -> State:
-    split = rule.split
-    if rule.canary is not None and (split.weight > NOTHING or split.matches):
-        raise StillServing(
-            f"{rule.where} still sends traffic to {split.canary}: {split}. Nothing was changed; "
-            "give it weight 0 and no match routes first (gradual.canary.rollback does), and let what is under way end."
-        )
+    require_unserved(rule.split, rule.where)
     return rule.detached()
 
 
@@ -286,17 +279,4 @@ def _degraded(where: str, parents: t.Sequence[route_status.Parent]) -> Degraded:
     return Degraded(
         f"{where} cannot be served as it is written: {said}. Mend what it names (a Service, its port, a "
         "ReferenceGrant, a value) and run again."
-    )
-
-
-def _overtaken(before: Split, rule: SplitRule) -> Conflict:
-    overtaken = rule.split != before
-    writer = last_writer(rule.route, other_than=FIELD_MANAGER, field=_FIELD if overtaken else ())
-    found = f"it had '{before}' and has '{rule.split}'" if overtaken else "other parts of it keep changing"
-    return Conflict(
-        f"{words(rule.route)} was changed{f' by {writer}' if writer else ''} while it was being written: {found}. "
-        "Nothing was changed by this call. Look at it with the playbook "
-        "gradual.canary.status, and run again when the split is what you want to start from.",
-        found=rule.split.weight.as_percent(),
-        writer=writer,
     )
