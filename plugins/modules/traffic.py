@@ -11,8 +11,8 @@ module: traffic
 short_description: Move traffic between the stable version and a canary
 version_added: 1.0.0
 description:
-  - Gives the canary a share of the requests, and requests with certain headers or cookies; makes it the stable version;
-    takes it out of the traffic system; or puts everything back as it was.
+  - Gives the canary a share of the requests, requests with certain headers or cookies, and copies of requests; makes it
+    the stable version; takes it out of the traffic system; or puts everything back as it was.
   - Writes only what differs, in one guarded write for each object, and refuses when somebody else changed what it rests
     on. It never touches a route, rule or Ingress that is not the application's.
   - A written weight is not yet a weight in effect; M(gradual.canary.verify) proves that.
@@ -30,11 +30,11 @@ options:
     required: true
   state:
     description:
-      - V(split) gives the canary O(weight) and O(matches). A canary that is not attached to the traffic system yet is
-        attached, with no traffic unless O(weight) or O(matches) give it some.
+      - V(split) gives the canary O(weight), O(matches) and O(mirror). A canary that is not attached to the traffic
+        system yet is attached, with no traffic unless O(weight) or O(matches) give it some.
       - V(promoted) makes the canary's version the stable one. It must have all traffic.
       - V(detached) takes the canary out of the traffic system; refused while users reach another version by it.
-      - V(restored) puts weights and match routes back as they are in O(snapshot). It deletes nothing.
+      - V(restored) puts weights, match routes and copies back as they are in O(snapshot). It deletes nothing.
     type: str
     choices: [split, promoted, detached, restored]
     default: split
@@ -62,6 +62,17 @@ options:
       regex:
         description: A regular expression for the value, in the syntax of the traffic system.
         type: str
+  mirror:
+    description:
+      - Share of all requests, in percent, of which the canary gets a copy. Users get the answer of the version that
+        O(weight) gives them, and never that to a copy. V(0) ends the copies.
+      - Copied are requests of every method. What a request writes is written twice where both versions write to the
+        same place. Copies reach the canary with C(-shadow) behind their host where Envoy makes them.
+      - Requests that reach the canary by O(matches) are not copied.
+      - Refused where RV(capabilities.mirror) is V(none), and where it is V(all) for any other share than V(0) and
+        V(100).
+      - Left as it is unless given. Only with O(state=split); V(promoted) and V(detached) end the copies.
+    type: str
   expect:
     description:
       - The weight that the canary must have now, in percent; anything else is a conflict and nothing is written.
@@ -113,6 +124,15 @@ EXAMPLES = r"""
     matches:
       - {header: X-Canary, value: "yes"}
 
+- name: Send v2 a copy of every tenth request, and no user
+  gradual.canary.traffic:
+    namespace: shop
+    app: web
+    version: v2
+    backend: {type: istio, virtual_service: web}
+    weight: 0
+    mirror: 10
+
 - name: Make v2 the stable version
   gradual.canary.traffic:
     namespace: shop
@@ -154,6 +174,10 @@ before:
       type: list
       elements: dict
       sample: [{header: X-Canary, value: "yes"}]
+    mirror:
+      description: Share of all requests, in percent, of which the canary gets a copy.
+      type: str
+      sample: "0"
     words:
       description: The same in a sentence.
       type: str
@@ -198,6 +222,7 @@ capabilities:
     zero_stable_endpoints: 5xx_for_all
     propagation_seconds: 5.0
     weights: any
+    mirror: none
 writes:
   description: Every write that was made, or in check mode would be.
   returned: when the cluster was asked
@@ -214,7 +239,13 @@ writes:
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _backends, _task
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Live, Snapshot, Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import (
+    Backend,
+    Live,
+    Snapshot,
+    Target,
+    set_split,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidInput, Refused
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOTHING, Change, Finding, Match, Weight
 
@@ -232,6 +263,7 @@ ARGUMENTS = (
                 "default": "split",
             },
             "weight": {"type": "str"},
+            "mirror": {"type": "str"},
             "expect": {"type": "str"},
             "snapshot": {"type": "dict"},
             "preflight": {"type": "bool", "default": True},
@@ -263,7 +295,7 @@ def _move(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ..
     params = task.params
     if params["state"] == "split":
         return _split(task, backend)
-    given = [option for option in ("weight", "matches", "expect") if params[option] is not None]
+    given = [option for option in ("weight", "matches", "mirror", "expect") if params[option] is not None]
     if given:
         raise InvalidInput(f"{', '.join(given)} can be given with state split only, not with state {params['state']}")
     if params["state"] == "promoted":
@@ -274,7 +306,8 @@ def _move(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ..
 
 
 def _live(change: Change, backend: Backend, seconds: float) -> Live:
-    if change.after.weight < change.before.weight and change.after.weight == NOTHING:
+    before, after = change.before, change.after
+    if after.weight == after.mirror == NOTHING and (before.weight > NOTHING or before.mirror > NOTHING):
         # A way back must not hang on a controller that has something to say about the version that is left.
         return Live("written", 0.0, "all traffic was taken away; only sampling can prove that it is gone")
     return backend.wait_accepted(seconds)
@@ -282,7 +315,9 @@ def _live(change: Change, backend: Backend, seconds: float) -> Live:
 
 def _split(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ...]]:
     params = task.params
-    weight, expect = (None if params[key] is None else Weight.percent(params[key]) for key in ("weight", "expect"))
+    weight, mirror, expect = (
+        None if params[key] is None else Weight.percent(params[key], key) for key in ("weight", "mirror", "expect")
+    )
     matches = None if params["matches"] is None else [Match.parse(option) for option in params["matches"]]
     split, findings = backend.observe(), ()
     if split.stable == backend.target.canary_service:
@@ -290,7 +325,13 @@ def _split(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, .
     if split.canary is None and params["preflight"]:
         findings = backend.preflight()
         _refuse_errors(task, findings)
-    return backend.set(weight=weight, matches=matches, expect=expect), findings
+    change = set_split(backend, weight=weight, matches=matches, mirror=mirror, expect=expect)
+    if change.after.mirror > change.before.mirror:
+        task.warn(
+            f"{change.after.canary} gets copies of {change.after.mirror} of all requests, also of those that write "
+            "(POST, PUT, PATCH, DELETE): what they do is done twice unless the version keeps it apart."
+        )
+    return change, findings
 
 
 def _refuse_errors(task: _task.Task, findings: tuple[Finding, ...]) -> None:

@@ -61,6 +61,7 @@ _CAPABILITIES: t.Final = Capabilities(
     law="random",
     zero_canary_endpoints="5xx",
     zero_stable_endpoints="5xx",
+    mirror="any",
     propagation_seconds=1.1,  # the last old answer after a PATCH with 200 more VirtualServices
 )
 
@@ -94,14 +95,19 @@ class Istio(IstioObjects):
         return tuple(Preflight(self.cluster, self.target).findings(item, subsets, self.options.get("rule")))
 
     def set(
-        self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
+        self,
+        *,
+        weight: Weight | None = None,
+        matches: t.Sequence[Match] | None = None,
+        expect: Weight | None = None,
+        mirror: Weight | None = None,
     ) -> Change:
-        """Write weight and match routes in one patch; a subset for the canary is added before. See the contract."""
+        """Write weight, match routes and copies in one patch; a missing subset is added before. See the contract."""
 
         def plan(entry: SplitEntry) -> State:
             self.require_expected(entry.split, expect, entry.item, _FIELD)
             self.capabilities.require(weight or NOTHING, matches or (), entry.where)
-            return entry.sharing(weight, matches)
+            return entry.sharing(weight, matches, mirror)
 
         return self._reach(plan)
 
@@ -134,7 +140,12 @@ class Istio(IstioObjects):
             if each.subset and (subset := entry.subsets.find(each))
         ]
         subsets = list({subset["name"]: subset for subset in used}.values())
-        values = {"route": state.route, "match_entries": state.match_entries, "subsets": subsets}
+        values = {
+            "route": state.route,
+            "match_entries": state.match_entries,
+            "copies": state.copies,
+            "subsets": subsets,
+        }
         place = {"kind": "VirtualService", "namespace": metadata["namespace"], "name": metadata["name"]}
         return Snapshot(self.name, ({**place, "uid": metadata.get("uid"), "values": values},))
 
@@ -143,7 +154,8 @@ class Istio(IstioObjects):
         saved = next((item for item in snapshot.objects if item["name"] == name), None)
         if saved is None:
             raise InvalidInput(f"the snapshot has no VirtualService {name!r}; it is of another release")
-        wanted = State(list(saved["values"]["route"]), list(saved["values"]["match_entries"]))
+        values = saved["values"]
+        wanted = State(list(values["route"]), list(values["match_entries"]), list(values.get("copies") or ()))
 
         def plan(entry: SplitEntry) -> State:
             require_same_object(entry.item, saved)
