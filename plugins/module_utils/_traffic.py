@@ -228,23 +228,28 @@ class Capabilities:
             raise InvalidSplit(f"{where} takes at most {self.most_matches} match routes, not {len(matches)}")
 
     def require_mirror(self, mirror: Weight, where: str, why: str) -> None:
-        """Raise Unsupported when this system cannot send the canary copies of this share of the requests.
+        """Raise Unsupported when this system cannot send the canary copies of this share of the requests."""
+        require_mirror(self.mirror, mirror, where, why)
 
-        why: the reason, where it can send none.
-        """
-        if mirror == NOTHING or self.mirror == "any" or (self.mirror == "all" and mirror == EVERYTHING):
-            return
-        if self.mirror == "all":
-            raise Unsupported(
-                f"{where} can be given copies of all requests or of none, not of {mirror}: its controller does not "
-                "look at the share and would copy them all. Nothing was changed; use mirror 100 if the canary bears "
-                "that, or let testers in by match routes at weight 0, or begin with a small weight."
-            )
+
+def require_mirror(able: str, mirror: Weight, where: str, why: str) -> None:
+    """Raise Unsupported when a system cannot send the canary copies of this share of the requests.
+
+    able: its capability, ``any``, ``all`` or ``none``. why: the reason, where it can send none.
+    """
+    if mirror == NOTHING or able == "any" or (able == "all" and mirror == EVERYTHING):
+        return
+    if able == "all":
         raise Unsupported(
-            f"{where} cannot send the canary copies of requests: {why}. Nothing was changed; let testers in by match "
-            "routes at weight 0, begin with a small weight, or put the application behind istio or a controller of "
-            "gateway_api that mirrors."
+            f"{where} copies all requests to the canary or none, not {mirror}: its controller does not look at the "
+            "share and would copy them all. Nothing was changed; use mirror 100 if the canary bears that, or let "
+            "testers in by match routes at weight 0, or begin with a small weight."
         )
+    raise Unsupported(
+        f"{where} cannot send the canary copies of requests: {why}. Nothing was changed; let testers in by match "
+        "routes at weight 0, begin with a small weight, or put the application behind istio or a controller of "
+        "gateway_api that mirrors."
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -275,24 +275,11 @@ import typing as t
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _backends, _task
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import (
-    Backend,
-    Live,
-    Snapshot,
-    Target,
-    set_split,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import with_versions
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidInput, Refused
+from ansible_collections.gradual.canary.plugins.module_utils._moves import move, wait_until_live
 from ansible_collections.gradual.canary.plugins.module_utils._proof import Proof
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
-    EVERYTHING,
-    NOTHING,
-    Change,
-    Finding,
-    Match,
-    Weight,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, Change, Weight
 
 ARGUMENTS = (
     _arguments.cluster()
@@ -327,9 +314,9 @@ def run(task: _task.Task) -> _task.Values:
     backend = _backends.get(task.cluster, target, params["backend"])
     if params["verify"] is not None:
         _proof_of(params, params["app"], EVERYTHING)  # wrong options are refused before anything is written
-    change, findings = _move(task, backend)
+    change, findings = move(params, backend, task.warn)
     task.note(*change.differences)
-    live = _live(change, backend, params["timeout"])
+    live = wait_until_live(change, backend, params["timeout"])
     return {
         **_prove(task, backend, change),
         "before": change.before.as_result(),
@@ -358,63 +345,6 @@ def _prove(task: _task.Task, backend: Backend, change: Change) -> _task.Values:
     proof = _proof_of(task.params, split.stable_version, split.weight, previous=previous, matches=matches)
     values = proof.attempt(task.terminal)
     return {"failed": values["failed"], "msg": values["msg"], "proof": values}
-
-
-def _move(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ...]]:
-    params = task.params
-    if params["state"] == "split":
-        return _split(task, backend)
-    options = ("weight", "matches", "mirror", "expect", "verify")
-    given = [option for option in options if params[option] is not None]
-    if given:
-        raise InvalidInput(f"{', '.join(given)} can be given with state split only, not with state {params['state']}")
-    if params["state"] == "promoted":
-        return backend.promote(), ()
-    if params["state"] == "detached":
-        return backend.detach(), ()
-    return backend.restore(Snapshot.parse(params["snapshot"], backend.name)), ()
-
-
-def _live(change: Change, backend: Backend, seconds: float) -> Live:
-    before, after = change.before, change.after
-    if after.weight == after.mirror == NOTHING and (before.weight > NOTHING or before.mirror > NOTHING):
-        # A way back must not hang on a controller that has something to say about the version that is left.
-        return Live("written", 0.0, "all traffic was taken away; only sampling can prove that it is gone")
-    return backend.wait_accepted(seconds)
-
-
-def _split(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ...]]:
-    params = task.params
-    weight, mirror, expect = (
-        None if params[key] is None else Weight.percent(params[key], key) for key in ("weight", "mirror", "expect")
-    )
-    matches = None if params["matches"] is None else [Match.parse(option) for option in params["matches"]]
-    split, findings = backend.observe(), ()
-    if split.stable == backend.target.canary_service:
-        raise Conflict(f"{params['version']} is the stable version already ({split}). Nothing was changed.")
-    if split.canary is None and params["preflight"]:
-        findings = backend.preflight()
-        _refuse_errors(task, findings)
-    change = set_split(backend, weight=weight, matches=matches, mirror=mirror, expect=expect)
-    if change.after.mirror > change.before.mirror:
-        task.warn(
-            f"{change.after.canary} gets copies of {change.after.mirror} of all requests, also of those that write "
-            "(POST, PUT, PATCH, DELETE): what they do is done twice unless the version keeps it apart."
-        )
-    return change, findings
-
-
-def _refuse_errors(task: _task.Task, findings: tuple[Finding, ...]) -> None:
-    errors = [finding for finding in findings if finding.level == "error"]
-    if errors:
-        reasons = " ".join(f"({number}) {finding}" for number, finding in enumerate(errors, 1))
-        version, app = task.params["version"], task.params["app"]
-        raise Refused(
-            f"{version} cannot become the canary of {app}: {reasons} Nothing was changed.",
-            findings=[finding.as_result() for finding in findings],
-        )
-    for finding in findings:
-        task.warn(str(finding))
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     description:
-      Sends the requests if they change nothing, that is with the O(client.method) GET, HEAD or OPTIONS.
+      Sends the requests if they change nothing, that is with the method GET, HEAD or OPTIONS.
 options:
   canary:
     description: The version that gets the copies.
@@ -71,79 +71,11 @@ options:
         default: /metrics
   client:
     description:
-      - How a client asks, and where an answer tells its version. The options are those of M(gradual.canary.verify), as
-        far as they are about requests.
+      - How a client asks, and where an answer tells its version. The options are those of M(gradual.canary.verify) that
+        are about requests, such as C(url), C(identify), C(address) and C(rate). Its others may be there and are not
+        looked at, so that one variable can serve both verbs.
     type: dict
     required: true
-    suboptions:
-      url:
-        description: The URL to ask for, V(http) or V(https).
-        type: str
-        required: true
-      identify:
-        description: Where an answer tells its version. Exactly one of the suboptions.
-        type: dict
-        required: true
-        suboptions:
-          header:
-            description: Name of a response header.
-            type: str
-          jmespath:
-            description: JMESPath expression on the JSON body. Needs the Python library C(jmespath).
-            type: str
-          regex:
-            description: Regular expression on the body; its first group, or all that it matches.
-            type: str
-      method:
-        description: Method of the requests.
-        type: str
-        choices: [GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS]
-        default: GET
-      paths:
-        description: Paths to ask for in turn instead of the URL's.
-        type: list
-        elements: str
-      headers:
-        description: Headers of the requests.
-        type: dict
-      host:
-        description: Host header, if not the URL's.
-        type: str
-      server_name:
-        description: Name in TLS (SNI) that the certificate must carry, if not the host's.
-        type: str
-      address:
-        description: Address to connect to instead of the URL's, as C(host:port) or C(host).
-        type: str
-      unique_query:
-        description: Whether each request gets a query parameter of its own, so that no cache answers.
-        type: bool
-        default: false
-      ca_cert:
-        description: Path of the CA certificate to trust instead of the system's.
-        type: path
-      client_cert:
-        description: Path of a client certificate.
-        type: path
-      client_key:
-        description: Path of its key.
-        type: path
-      validate_certs:
-        description: Whether the server's certificate must be valid.
-        type: bool
-        default: true
-      rate:
-        description: Requests per second at most; V(0) for no limit.
-        type: float
-        default: 200
-      concurrency:
-        description: Requests under way at most.
-        type: int
-        default: 8
-      request_timeout:
-        description: Seconds for one request; one that takes longer counts as an error.
-        type: float
-        default: 10
   profile:
     description:
       - How exact the proof is, as of M(gradual.canary.verify). V(standard) is a band of 5 points around O(mirror).
@@ -231,7 +163,7 @@ msg:
 import time
 
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _mirror_proof, _task
-from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec, sampling_options
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._bands import PROFILES
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidSplit
 from ansible_collections.gradual.canary.plugins.module_utils._metrics import Counter
@@ -259,7 +191,7 @@ ARGUMENTS = (
                     "path": {"type": "str", "default": "/metrics"},
                 },
             },
-            "client": {"type": "dict", "required": True, "options": sampling_options().options},
+            "client": {"type": "dict", "required": True},
             "profile": {"type": "str", "choices": ["quick", "standard", "strict"], "default": "standard"},
             "settle_timeout": {"type": "int", "default": 30},
             "timeout": {"type": "int", "default": 120},
@@ -274,8 +206,10 @@ _SMALLEST_BATCH, _LARGEST_BATCH = 20, 1000
 def run(task: _task.Task) -> _task.Values:
     """Send requests and count at the pods until there is a verdict."""
     params = task.params
-    client, counter = params["client"], params["counter"]
-    claim, sampling = _claim(params), Sampling(client)
+    claim, counter = _claim(params), params["counter"]
+    about = {"canary": claim.canary, "stable": claim.stable, "weight": claim.weight.as_percent()}
+    client = _arguments.validated(_arguments.verification_options(), {**params["client"], **about}, "client")
+    sampling = Sampling(client)
     if task.check_mode and client["method"] not in ("GET", "HEAD", "OPTIONS"):
         return {"skipped": True, "msg": f"not tried in check mode: {client['method']} may change something"}
     counters = PodCounters(

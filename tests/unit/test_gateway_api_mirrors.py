@@ -125,7 +125,7 @@ def test_contour_copies_all_or_nothing() -> None:
     able = capabilities_of([CONTOUR])
     able.require_mirror(EVERYTHING, "here", "")
     able.require_mirror(NOTHING, "here", "")
-    with pytest.raises(Unsupported, match=r"copies of all requests or of none, not of 10 %.*would copy them all"):
+    with pytest.raises(Unsupported, match=r"copies all requests to the canary or none, not 10 %.*would copy them all"):
         able.require_mirror(TEN, "here", "")
 
 
