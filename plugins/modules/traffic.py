@@ -69,8 +69,8 @@ options:
       - Copied are requests of every method. What a request writes is written twice where both versions write to the
         same place. Copies reach the canary with C(-shadow) behind their host where Envoy makes them.
       - Requests that reach the canary by O(matches) are not copied.
-      - Refused where RV(capabilities.mirror) is V(none), and where it is V(all) for any other share than V(0) and
-        V(100).
+      - RV(capabilities) tells as C(mirror) what can be had, V(any) share, V(none), or V(all), which stands for V(0) and
+        V(100) only. The rest is refused.
       - Left as it is unless given. Only with O(state=split); V(promoted) and V(detached) end the copies.
     type: str
   expect:
