@@ -53,6 +53,16 @@ def served(name: str, access: Access, enter: Enter) -> Iterator[TrafficSystem]:
         made.remove()
 
 
+class ClassOfNobody(GatewayApiSystem):
+    """A route of a Gateway whose class is of no controller here."""
+
+    class_name = ""
+
+    @property
+    def gateway(self) -> tuple[str, str]:
+        return self.namespace, self.class_name
+
+
 def share(system: TrafficSystem, mirror: Weight, **wanted: Any) -> None:
     set_split(system.use(), **{"weight": NOTHING, "matches": None, "expect": None, "mirror": mirror, **wanted})
 
@@ -210,6 +220,50 @@ def test_contour_would_copy_all_where_a_share_is_written_so_a_share_is_refused(c
     proof = counted(contour, "10", settle_timeout=2)
     assert proof["verdict"] == "fail"
     assert "every request is copied" in proof["msg"]
+
+
+def test_a_share_is_written_where_the_gateway_class_says_that_it_is_looked_at(access: Access, enter: Enter) -> None:
+    """No controller serves this class; what is asked of the cluster, and what is written, is the same with one."""
+    _kind, namespace = enter("gateway_api")
+    operator, version = access.operator(), "gateway.networking.k8s.io/v1"
+    name = f"{namespace}-istio"
+    listener = {"name": "http", "protocol": "HTTP", "port": 80}
+    made = ClassOfNobody(access, namespace)
+    made.class_name = name
+    operator.create(
+        {
+            "apiVersion": version,
+            "kind": "GatewayClass",
+            "metadata": {"name": name},
+            "spec": {"controllerName": "istio.io/gateway-controller"},
+        }
+    )
+    try:
+        operator.create(
+            {
+                "apiVersion": version,
+                "kind": "Gateway",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"gatewayClassName": name, "listeners": [listener]},
+            }
+        )
+        made.create()
+        with pytest.raises(Unsupported, match="not 10 %"):
+            share(made, TEN)
+        features = {"status": {"supportedFeatures": [{"name": "HTTPRouteRequestPercentageMirror"}]}}
+        operator.edit_status("GatewayClass", name, features)
+        share(made, TEN)
+        (rule,) = made.route()["spec"]["rules"]
+        (written,) = rule["filters"]
+        assert written["requestMirror"]["percent"] == 10
+        share(made, Weight.percent("2.5"))
+        (rule,) = made.route()["spec"]["rules"]
+        assert rule["filters"][0]["requestMirror"]["fraction"] == {"numerator": 250, "denominator": 10000}
+        assert "percent" not in rule["filters"][0]["requestMirror"]
+    finally:
+        made.remove()
+        operator.delete("Gateway", name, namespace)
+        operator.delete("GatewayClass", name)
 
 
 def test_a_counter_that_no_pod_has_is_refused_with_those_there_are(contour: GatewayApiSystem) -> None:
