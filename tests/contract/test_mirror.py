@@ -85,6 +85,12 @@ def counted(system: TrafficSystem, mirror: str, **options: Any) -> dict[str, Any
     return Task(validated(verify_mirror.ARGUMENTS, given, "here")).perform(verify_mirror.run)
 
 
+def proven(system: TrafficSystem, mirror: str, **options: Any) -> dict[str, Any]:
+    proof = counted(system, mirror, **options)
+    assert proof.get("verdict") == "pass", proof["msg"]
+    return proof
+
+
 def growth(system: TrafficSystem, requests: int) -> tuple[int, int]:
     """Send requests, and return how many of them each version counted."""
     counters = PodCounters(
@@ -99,16 +105,14 @@ def growth(system: TrafficSystem, requests: int) -> tuple[int, int]:
 
 def test_all_requests_are_copied_and_no_user_gets_an_answer_to_a_copy(system: TrafficSystem) -> None:
     share(system, EVERYTHING)
-    proof = counted(system, "100")
-    assert proof["verdict"] == "pass", proof["msg"]
+    proof = proven(system, "100")
     assert proof["answers"] == {"v1": proof["requests"]["sent"]}
     assert growth(system, 100) == (100, 100)
 
 
 def test_a_tenth_of_the_requests_is_copied_and_no_user_gets_an_answer_to_a_copy(sharing_system: TrafficSystem) -> None:
     share(sharing_system, TEN)
-    proof = counted(sharing_system, "10")
-    assert proof["verdict"] == "pass", proof["msg"]
+    proof = proven(sharing_system, "10")
     assert proof["answers"] == {"v1": proof["requests"]["sent"]}
 
 
@@ -121,8 +125,7 @@ def test_a_share_that_is_another_is_proven_wrong(sharing_system: TrafficSystem) 
 
 def test_copies_beside_a_weight_are_counted_apart_from_it(sharing_system: TrafficSystem) -> None:
     share(sharing_system, FORTY, weight=TEN)
-    proof = counted(sharing_system, "40", weight="10", profile="quick")
-    assert proof["verdict"] == "pass", proof["msg"]
+    proof = proven(sharing_system, "40", weight="10", profile="quick")
     assert set(proof["answers"]) == {"v1", "v2"}
 
 
@@ -135,7 +138,7 @@ def test_copies_nobody_asked_for_are_missed(system: TrafficSystem) -> None:
 
 def test_the_next_stage_ends_the_copies_in_the_write_of_its_weight(system: TrafficSystem) -> None:
     share(system, EVERYTHING)
-    assert counted(system, "100")["verdict"] == "pass"
+    proven(system, "100")
     backend = system.use()
     change = set_split(backend, weight=TEN, matches=None, mirror=NOTHING, expect=NOTHING)
     assert len(backend.cluster.writes) == 1
@@ -181,7 +184,7 @@ def test_testers_requests_are_not_copied_to_where_they_go_anyway(system: Traffic
 
 def test_detaching_ends_the_copies(system: TrafficSystem) -> None:
     share(system, EVERYTHING)
-    assert counted(system, "100")["verdict"] == "pass"
+    proven(system, "100")
     assert system.use().serves("web-v2")
     system.use().detach()
     assert system.use().observe().mirror == NOTHING
