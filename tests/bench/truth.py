@@ -94,10 +94,7 @@ class Case:
         result = task.perform(traffic.run)
         if not result.get("failed"):
             return f"**accepted**: {result['msg']} {' '.join(task.warnings)}".strip()
-        written = bool(result.get("writes"))
-        codes = [each["code"] for each in (result.get("failure") or {}).get("details", {}).get("findings", [])]
-        named = f" [{', '.join(codes)}]" if codes else ""
-        return f"{'taken back: not proven' if written else 'refused'}{named}: {result['msg']}".replace("|", "/")
+        return f"{_ended(result)}: {result['msg']}".replace("|", "/")
 
     def _before(self, hostname: str) -> list[str]:
         """Wait until the stable version is served, and let clients get their cookies where they are sticky."""
@@ -117,6 +114,17 @@ class Case:
         others = {outcome: count for outcome, count in answers.items() if outcome not in ("v1", "v2")}
         rest = "".join(f", {count} times {outcome}" for outcome, count in others.items())
         return f"v2 for {answers['v2']} of {total}{rest}"
+
+
+def _ended(result: dict[str, Any]) -> str:
+    """Say in words how a task that failed left things, and which layer it names."""
+    if "proof" in result:
+        proof = result["proof"]
+        return f"not proven [{proof['diagnosis'] or proof['reason']}], to be answered by {proof['recommendation']}"
+    failure = result.get("failure") or {}
+    assert failure.get("code") != "invalid_input", result["msg"]
+    codes = [each["code"] for each in failure.get("details", {}).get("findings", [])]
+    return f"refused [{', '.join(codes or [str(failure.get('code'))])}]"
 
 
 def ask(address: str, hostname: str, count: int) -> Counter[str]:
