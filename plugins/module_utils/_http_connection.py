@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import collections
 import errno
+import math
 import os
-import selectors
+import select
 import socket
 import ssl
 import typing as t
@@ -26,8 +27,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._http_response impo
 )
 from ansible_collections.gradual.canary.plugins.module_utils._tls import UntrustedCertificate
 
-_READ = selectors.EVENT_READ
-_WRITE = selectors.EVENT_WRITE
+_READ = select.POLLIN
+_WRITE = select.POLLOUT
 _RECEIVE = 64 * 1024
 """Bytes per read: more than a TLS record (16 KiB), so that nothing stays behind in the TLS library."""
 
@@ -48,7 +49,9 @@ class Connections:
         self.endpoint = endpoint
         self.requests = requests
         self.clock = clock
-        self.selector = selectors.DefaultSelector()
+        # With a new connection for nearly every sample, poll costs less than epoll: it registers without a system call.
+        self.poll = select.poll()
+        self.watched: dict[int, Connection] = {}
         self.addresses = collections.deque(endpoint.addresses)
         self.reached = False
         self.session: ssl.SSLSession | None = None
@@ -75,8 +78,9 @@ class Connections:
 
     def wait(self, timeout: float | None) -> None:
         """Move on every connection that is or gets ready within the timeout (seconds)."""
-        for key, _events in self.selector.select(timeout):
-            key.data.step()
+        milliseconds = None if timeout is None else math.ceil(1000 * timeout)
+        for descriptor, _events in self.poll.poll(milliseconds):
+            self.watched[descriptor].step()
 
     def expire(self, exchange: Exchange, timeout: float) -> None:
         """Give up on a request that took too long."""
@@ -116,7 +120,6 @@ class Connections:
         """Close all connections at once, finished or not."""
         for connection in list(self._open):
             connection.close()
-        self.selector.close()
 
 
 class Connection:
@@ -361,13 +364,14 @@ class Connection:
     def _watch(self, interest: int) -> None:
         if interest == self._interest:
             return
-        if self._interest:
-            self._pool.selector.modify(self._socket, interest, self)
-        else:
-            self._pool.selector.register(self._socket, interest, self)
+        descriptor = self._socket.fileno()
+        self._pool.poll.register(descriptor, interest)
+        self._pool.watched[descriptor] = self
         self._interest = interest
 
     def _unwatch(self) -> None:
         if self._interest:
-            self._pool.selector.unregister(self._socket)
+            descriptor = self._socket.fileno()
+            self._pool.poll.unregister(descriptor)
+            del self._pool.watched[descriptor]
             self._interest = 0
