@@ -69,22 +69,35 @@ class Sample:
 
 
 class TokenBucket:
-    """Leave to send: in any t seconds at most ``rate * t + burst`` times, and no burst at the beginning."""
+    """Leave to send: in any t seconds at most ``rate * t + burst`` times, and no burst at the beginning.
 
-    __slots__ = ("_burst", "_rate", "_tokens", "_updated")
+    Leave is given at random times, as independent users come: requests at even intervals fall into step with a gateway
+    that takes turns while other traffic is even, too, and then see a share that nobody else sees.
 
-    def __init__(self, rate: float, burst: int, now: float) -> None:
+    gap: gives the seconds that pass at least until the next time, for a rate.
+    """
+
+    __slots__ = ("_burst", "_gap", "_next", "_rate", "_tokens", "_updated")
+
+    def __init__(
+        self, rate: float, burst: int, now: float, gap: t.Callable[[float], float] = random.expovariate
+    ) -> None:
         self._rate = rate
         self._burst = float(burst)
+        self._gap = gap
         self._tokens = 1.0
         self._updated = now
+        self._next = now
 
     def take(self, now: float) -> float:
         """Take a token and return 0, or return the seconds until there is one."""
+        if now < self._next:
+            return self._next - now
         self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
         self._updated = now
         if self._tokens >= 1.0:
             self._tokens -= 1.0
+            self._next = now + self._gap(self._rate)
             return 0.0
         # Never 0: that means taken.
         return max((1.0 - self._tokens) / self._rate, 1e-6)
@@ -145,10 +158,6 @@ class Sampler:
         self._answers_head = request.method == "HEAD"
         self._connections: Connections | None = None
         self._bucket: TokenBucket | None = None
-        # At random times, as independent users come: requests at even intervals fall into step with a gateway that
-        # takes turns while other traffic is even, too, and then see a share that nobody else sees.
-        self._chance = random.Random()
-        self._hold_until = 0.0
         self._uncommitted: collections.deque[Exchange] = collections.deque()
         self._sent = 0
         self._closed = False
@@ -225,12 +234,9 @@ class Sampler:
         ):
             now = self._clock()
             if self._bucket is not None:
-                pause = self._hold_until - now
-                if pause <= 0:
-                    pause = self._bucket.take(now)
+                pause = self._bucket.take(now)
                 if pause > 0:
                     return pause
-                self._hold_until = now + self._chance.expovariate(self._rate or 1.0)
             message = self._message(self._sent)
             response = Response(
                 answers_head=self._answers_head,

@@ -141,16 +141,19 @@ class Verification:
     def take(self, sample: Sample, version: str | None) -> bool:
         """Take one sample and the version it came from (None: cannot be told); return whether all is decided."""
         self.sent += 1
-        self.now = max(self.now, sample.sent_at + sample.total_s)
+        at = sample.sent_at + sample.total_s
+        self.now = max(self.now, at)
         failed = sample.error is not None or (sample.status or 0) >= _SERVER_ERROR
         latency = math.inf if sample.error == "timeout" else sample.total_s
-        population = self.populations.setdefault(version, Population())
+        population = self.populations.get(version)
+        if population is None:
+            population = self.populations[version] = Population()
         population.latencies.append(latency)
         if failed:
             population.errors += 1
             population.kinds[f"{sample.error}: {sample.detail}" if sample.error else f"status {sample.status}"] += 1
-        at = sample.sent_at + sample.total_s
-        population.first = at if population.first is None else population.first
+        if population.first is None:
+            population.first = at
         population.last = at
         if version is not None and self.verdict is None and sample.sent_at >= self._feed_from:
             self._judge_split(version, sample.sent_at)
@@ -177,13 +180,13 @@ class Verification:
         if version not in (self.claim.canary, self.claim.stable):
             return
         gates = self.gates if version == self.claim.canary else self.stable_gates
-        for gate in gates.values():
-            if isinstance(gate, RateGate):
-                gate.update(failed)
-            else:
-                gate.update(latency)
+        verdicts = [
+            gate.update(failed) if isinstance(gate, RateGate) else gate.update(latency) for gate in gates.values()
+        ]
         if failed and self.relative is not None:
-            self.relative.update(version == self.claim.canary)
+            verdicts.append(self.relative.update(version == self.claim.canary))
+        if "rollback" not in verdicts:
+            return
         health = judge(self.gates, self.stable_gates, self.relative)
         if health.recommendation == "rollback":
             self._decide("fail", str(health.reason), "rollback")
