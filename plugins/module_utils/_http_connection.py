@@ -9,6 +9,7 @@ import collections
 import errno
 import math
 import os
+import random
 import select
 import socket
 import ssl
@@ -58,7 +59,7 @@ class Connections:
         self.held = 0
         self._maximum = maximum
         self._open: set[Connection] = set()
-        self._idle: collections.deque[Connection] = collections.deque()
+        self._idle: list[Connection] = []
         self._opened = 0
 
     @property
@@ -67,14 +68,20 @@ class Connections:
         return len(self._open) - len(self._idle)
 
     def send(self, exchange: Exchange) -> None:
-        """Send on a new connection while another may be opened, else on the one that has been idle longest."""
+        """Send on a new connection while another may be opened, else on one that is idle.
+
+        On any of them: connections in turn fall into step with a gateway that takes turns, and then each seems to stay
+        with one version.
+        """
         if len(self._open) < self._maximum:
             connection = Connection(self, self._opened)
             self._opened += 1
             self._open.add(connection)
             connection.open(exchange)
         else:
-            self._idle.popleft().carry(exchange)
+            place = random.randrange(len(self._idle))
+            self._idle[place], self._idle[-1] = self._idle[-1], self._idle[place]
+            self._idle.pop().carry(exchange)
 
     def wait(self, timeout: float | None) -> None:
         """Move on every connection that is or gets ready within the timeout (seconds)."""

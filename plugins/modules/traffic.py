@@ -252,6 +252,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._arguments import A
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Live, Snapshot, Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import with_versions
+from ansible_collections.gradual.canary.plugins.module_utils._crowd import Crowds
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidInput, Refused
 from ansible_collections.gradual.canary.plugins.module_utils._proof import Proof
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
@@ -293,19 +294,29 @@ def run(task: _task.Task) -> _task.Values:
     params = task.params
     target = Target(params["namespace"], params["app"], params["version"])
     backend = _backends.get(task.cluster, target, params["backend"])
-    if params["verify"] is not None:
-        _proof_of(params, params["app"], EVERYTHING)  # wrong options are refused before anything is written
-    change, findings = _move(task, backend)
-    task.note(*change.differences)
-    live = _live(change, backend, params["timeout"])
+    with _crowds(task) as crowds:
+        change, findings = _move(task, backend)
+        task.note(*change.differences)
+        live = _live(change, backend, params["timeout"])
+        proof = _prove(task, backend, change, crowds)
     return {
-        **_prove(task, backend, change),
+        **proof,
         "before": change.before.as_result(),
         "after": change.after.as_result(),
         "live": live._asdict(),
         "findings": [finding.as_result() for finding in findings],
         "capabilities": backend.capabilities.as_result(),
     }
+
+
+def _crowds(task: _task.Task) -> Crowds:
+    """Return the clients that are there before the change; wrong options are refused before anything is written."""
+    if task.params["verify"] is None:
+        return Crowds()
+    crowds = _proof_of(task.params, task.params["app"], EVERYTHING).crowds()
+    if not task.check_mode and task.params["state"] == "split":
+        crowds.arrive()
+    return crowds
 
 
 def _proof_of(params: t.Mapping[str, t.Any], stable: str | None, weight: Weight, **known: object) -> Proof:
@@ -315,7 +326,7 @@ def _proof_of(params: t.Mapping[str, t.Any], stable: str | None, weight: Weight,
     return Proof(_arguments.validated(_arguments.verification_options(), options, "verify"))
 
 
-def _prove(task: _task.Task, backend: Backend, change: Change) -> _task.Values:
+def _prove(task: _task.Task, backend: Backend, change: Change, crowds: Crowds) -> _task.Values:
     if task.params["verify"] is None or task.check_mode:
         return {}
     split = change.after
@@ -324,7 +335,7 @@ def _prove(task: _task.Task, backend: Backend, change: Change) -> _task.Values:
     matches = [match.as_option() for match in split.matches if match.operator != "regex"]
     previous = change.before.weight.as_percent() if change.changed else None
     proof = _proof_of(task.params, split.stable_version, split.weight, previous=previous, matches=matches)
-    values = proof.attempt(task.terminal)
+    values = proof.attempt(task.terminal, crowds if change.changed else None)
     return {"failed": values["failed"], "msg": values["msg"], "proof": values}
 
 

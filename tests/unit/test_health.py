@@ -93,7 +93,6 @@ def test_every_bad_answer_is_evidence_against_and_every_good_one_for_a_version(e
 
 
 @settings(deadline=None)
-@settings(deadline=None)
 @given(
     st.sampled_from([SCREEN, PROVE, P95_BELOW]),
     st.sampled_from([0.0, 0.001, 0.02, 0.2, 0.9]),
@@ -115,6 +114,7 @@ def test_a_gate_decides_at_the_very_answer_whose_evidence_suffices(
             assert gate.verdict == "hold"
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=400))
 def test_a_rollback_is_never_taken_back(answers: list[bool]) -> None:
     gate = RateGate(SCREEN)
