@@ -37,7 +37,7 @@ class ClientsVerification:
 
     def __init__(self, population: str, claim: Claim, started: float, before: t.Mapping[int, str]) -> None:
         self.population = population
-        self.answers = Verification(claim, started)
+        self.requests = Verification(claim, started)
         self.stickiness = Stickiness(claim.weights, claim.alpha, claim.beta)
         self.verdict: str | None = None
         self.reason: str | None = None
@@ -49,7 +49,7 @@ class ClientsVerification:
 
     @property
     def claim(self) -> Claim:
-        return self.answers.claim
+        return self.requests.claim
 
     @property
     def unit(self) -> str:
@@ -59,19 +59,19 @@ class ClientsVerification:
     @property
     def count(self) -> int:
         """How many draws there were."""
-        return self.answers.split.test.count if self.unit == "request" else len(self.latest)
+        return self.requests.split.test.count if self.unit == "request" else len(self.latest)
 
     @property
     def hits(self) -> int:
         """How many of the draws came from the canary; a client counts by its latest answer."""
         canary = self.claim.canary
         if self.unit == "request":
-            return self.answers.split.test.counts.get(canary, 0)
+            return self.requests.split.test.counts.get(canary, 0)
         return sum(version == canary for version in self.latest.values())
 
     def take(self, sample: Sample, version: str | None) -> bool:
         """Take one sample and the version it came from (None: cannot be told); return whether all is decided."""
-        self.answers.take(sample, version)
+        self.requests.take(sample, version)
         if version is not None:
             if sample.client in self._previous:
                 self.stickiness.take(self._previous[sample.client], version)
@@ -80,19 +80,19 @@ class ClientsVerification:
         return self.verdict is not None
 
     def _conclude(self) -> None:
-        answers, stickiness = self.answers, self.stickiness
-        if answers.verdict == "fail" and answers.split.verdict != "fail":
-            self._decide("fail", str(answers.reason), answers.recommendation)
+        requests, stickiness = self.requests, self.stickiness
+        if requests.verdict == "fail" and requests.split.verdict != "fail":
+            self._decide("fail", str(requests.reason), requests.recommendation)
         elif stickiness.verdict == "stays":
             self._decide("fail", "clients_stay", "rollback", _DIAGNOSES[self.population])
-        elif answers.verdict == "fail":
-            self._decide("fail", str(answers.reason), "rollback", _DIAGNOSES[self.population])
-        elif answers.verdict == "inconclusive":
-            self._decide("inconclusive", str(answers.reason), "hold")
-        elif answers.verdict == "pass":
+        elif requests.verdict == "fail":
+            self._decide("fail", str(requests.reason), "rollback", _DIAGNOSES[self.population])
+        elif requests.verdict == "inconclusive":
+            self._decide("inconclusive", str(requests.reason), "hold")
+        elif requests.verdict == "pass":
             if stickiness.verdict == "draws" or not stickiness.can_tell:
-                self._decide("pass", str(answers.reason), "advance")
-            elif stickiness.exhausted or answers.seconds >= self.claim.deadline:
+                self._decide("pass", str(requests.reason), "advance")
+            elif stickiness.exhausted or requests.seconds >= self.claim.deadline:
                 self._decide("inconclusive", "dependent_samples", "hold")
 
     def _decide(self, verdict: str, reason: str, recommendation: str, diagnosis: str | None = None) -> None:

@@ -65,8 +65,8 @@ def as_result(verification: ClientsVerification, cookies: t.Sequence[str]) -> di
         "diagnosis": verification.diagnosis,
         "unit": verification.unit,
         **_draws(verification.hits, verification.count),
-        "requests": verification.answers.sent,
-        "errors": sum(answers.errors for answers in verification.answers.populations.values()),
+        "requests": verification.requests.sent,
+        "errors": sum(answers.errors for answers in verification.requests.answers.values()),
         "clients": len(verification.latest),
         "opened": "before" if verification.opened_before else "after",
         "stays": verification.stickiness.stays,
@@ -86,7 +86,7 @@ def sentence(verification: ClientsVerification, cookies: t.Sequence[str]) -> str
         return f"{name} proven for {who}: {_counted(verification)}"
     if verification.reason == "dependent_samples":
         return f"{name} not proven for {who}: whether they stay with a version is not clear: {_counted(verification)}"
-    return f"{who}: {_evidence.sentence(verification.answers)}"
+    return f"{who}: {_evidence.sentence(verification.requests)}"
 
 
 def progress(verification: ClientsVerification) -> str:
@@ -106,7 +106,7 @@ def _counted(verification: ClientsVerification) -> str:
     if pairs:
         parts.append(f"another version than before in {stickiness.switches} of {pairs} answers")
     when = "before" if verification.opened_before else "after"
-    parts.append(f"{verification.answers.sent} requests of {len(verification.latest)} clients from {when} the change")
+    parts.append(f"{verification.requests.sent} requests of {len(verification.latest)} clients from {when} the change")
     return ", ".join(parts)
 
 

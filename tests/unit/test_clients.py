@@ -56,7 +56,7 @@ def per_client(share: float, seed: int = 9) -> Gateway:
 def test_clients_whose_requests_follow_the_weight_pass_and_a_request_is_the_unit(weight: str) -> None:
     verification = judged(KEPT_ALIVE, weight, per_request(float(weight) / 100))
     assert (verification.verdict, verification.unit, verification.diagnosis) == ("pass", "request", None)
-    assert verification.count == verification.answers.split.test.count > 200
+    assert verification.count == verification.requests.split.test.count > 200
     found = _clients_evidence.as_result(verification, [])
     assert found["interval"][0] < float(weight) / 100 < found["interval"][1]
     assert found["switches"] > 0
@@ -73,7 +73,7 @@ def test_clients_that_stay_fail_although_their_share_is_right_and_a_client_is_th
     verification = judged(KEPT_ALIVE, weight, per_client(float(weight) / 100))
     assert (verification.verdict, verification.reason, verification.diagnosis) == ("fail", "clients_stay", "kept_alive")
     assert (verification.unit, verification.count) == ("client", CLIENTS)
-    assert verification.answers.sent < 4 * CLIENTS
+    assert verification.requests.sent < 4 * CLIENTS
     found = _clients_evidence.as_result(verification, [])
     assert (found["draws"], found["switches"], found["recommendation"]) == (CLIENTS, 0, "rollback")
     assert "until they connect anew" in found["msg"]
@@ -81,7 +81,7 @@ def test_clients_that_stay_fail_although_their_share_is_right_and_a_client_is_th
 
 def test_clients_from_before_the_change_that_stay_are_found_after_a_few_answers() -> None:
     verification = judged(COOKIES, "50", lambda _client: "v1", before=dict.fromkeys(range(CLIENTS), "v1"))
-    assert (verification.verdict, verification.diagnosis, verification.answers.sent) == ("fail", "sticky", 15)
+    assert (verification.verdict, verification.diagnosis, verification.requests.sent) == ("fail", "sticky", 15)
     found = _clients_evidence.as_result(verification, ["route"])
     assert (found["count"], found["opened"]) == (0, "before")
     assert "the cookie route keeps a client with its version" in found["msg"]

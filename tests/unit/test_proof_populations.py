@@ -156,9 +156,9 @@ def test_a_connection_that_the_server_closed_meanwhile_is_no_error() -> None:
 
 
 def test_an_unknown_population_is_refused_with_those_there_are() -> None:
-    with Server(splitting(Splitter(0.5).per_request)) as server:
-        with pytest.raises(InvalidInput, match="new_connections, kept_alive, cookies"):
-            proof(server, populations=["sticky"])
+    server = Server(splitting(Splitter(0.5).per_request))
+    with server, pytest.raises(InvalidInput, match="new_connections, kept_alive, cookies"):
+        proof(server, populations=["sticky"])
 
 
 # The clients themselves
