@@ -76,7 +76,7 @@ options:
       - Any option of M(gradual.canary.verify). What it is about is known here and need not be given; O(version) is its
         C(canary), and C(stable), C(weight), C(previous) and C(matches) are those of this change.
       - Match routes by regular expression are not proven, because no request can be made up for them.
-      - Clients of C(populations) that keep a connection or cookies ask once before the change, as users do who are there
+      - Clients of C(populations) that keep a connection or cookies ask once before the change, as users who are there
         already.
       - The task fails when the verdict is not V(pass); what was written stays. Nothing is sampled in check mode.
       - Only with O(state=split).
