@@ -267,10 +267,11 @@ populations:
   elements: dict
   sample:
     - {population: new_connections, verdict: pass, recommendation: advance, reason: equivalence_proven, diagnosis: null,
-      unit: request, count: 252, draws: 505, share: 0.499, interval: [0.42, 0.58], interval_level: 0.99, requests: 505,
-      msg: "50 % proven: 252 of 505 answers from v2, 99 % interval 42.0-58.0 %, 0 errors, p95 12 ms (2.5 s)"}
+      unit: request, count: 671, draws: 1345, share: 0.4989, interval: [0.4431, 0.5547], interval_level: 0.99,
+      requests: 1345,
+      msg: "50 % proven: 671 of 1345 answers from v2, 99 % interval 44.3-55.5 %, 0 errors, p95 12 ms (6.8 s)"}
     - {population: cookies, verdict: fail, recommendation: rollback, reason: clients_stay, diagnosis: sticky,
-      unit: client, count: 0, draws: 50, share: 0.0, interval: [0.0, 0.127], interval_level: 0.99, requests: 63,
+      unit: client, count: 0, draws: 50, share: 0.0, interval: [0.0, 0.133], interval_level: 0.99, requests: 63,
       errors: 0, clients: 50, opened: before, stays: 14, switches: 0, cookies: [route], msg: "..."}
 last_canary_answer_s:
   description: Seconds from O(since) to the last answer from the canary; to the first answer of all if it gave none.
