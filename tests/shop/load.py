@@ -17,16 +17,21 @@ _SOURCE = Path(__file__).resolve().parents[1] / "lab" / "load"
 
 
 class Load:
-    """`rate` requests a second, each on a new connection, and `long` four-second requests always in flight."""
+    """`rate` requests a second, each on a new connection, and `long` four-second requests always in flight.
 
-    def __init__(self, address: str, hostname: str, output: Path, *, rate: int = 300, long: int = 20) -> None:
+    kept: clients that also ask twice a second, each on one connection that it keeps.
+    """
+
+    def __init__(
+        self, address: str, hostname: str, output: Path, *, rate: int = 300, long: int = 20, kept: int = 0
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._listen = f"127.0.0.1:{free.getsockname()[1]}"
         self.output = output
         command = [
             *(_program(), "--url", f"http://{hostname}/", "--address", address, "--rate", str(rate)),
-            *("--long", str(long), "--long-query", "delay=4s", "--duration", "30m"),
+            *("--long", str(long), "--long-query", "delay=4s", "--kept-alive", str(kept), "--duration", "30m"),
             *("--listen", self._listen, "--output", str(output)),
         ]
         self._process = subprocess.Popen(command)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target, ownership
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target, endings, ownership
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_objects import Scene, pod_labels
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_ratio import Selected
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
@@ -27,6 +27,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._resources import K
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
 
 Findings = t.Iterator[Finding]
+
+PROPAGATION_SECONDS: t.Final = 1.0  # kube-proxy's default of iptables.minSyncPeriod
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,16 +201,7 @@ def _of_readiness(around: Surroundings) -> Findings:
 
 def _of_endings(around: Surroundings) -> Findings:
     """Warn of pods that end at once: with this backend pods end while they are still known as endpoints."""
-    for item in around.deployments:
-        containers = item["spec"]["template"]["spec"]["containers"]
-        if not any((container.get("lifecycle") or {}).get("preStop") for container in containers):
-            yield Finding(
-                "warning",
-                "no_pre_stop",
-                f"the pods of {words(item)} have no preStop hook: each stage ends pods, and connections that reach "
-                "them before every node knows are refused",
-                "Give them pre_stop_sleep: 5 and a termination_grace_period above that and the longest request.",
-            )
+    yield from endings(around.deployments, PROPAGATION_SECONDS)
 
 
 def is_selected(service: Object, labels: t.Mapping[str, str]) -> bool:

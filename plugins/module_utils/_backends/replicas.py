@@ -25,6 +25,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_
     pod_labels,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_preflight import (
+    PROPAGATION_SECONDS,
     Surroundings,
     findings_of,
     is_selected,
@@ -66,7 +67,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
 )
 
 _USUAL_MOST: t.Final = 10  # pods: enough for every tenth part
-_PROPAGATION_SECONDS: t.Final = 1.0  # kube-proxy's default of iptables.minSyncPeriod
 
 
 class Replicas(Backend):
@@ -95,7 +95,7 @@ class Replicas(Backend):
             law="random",
             zero_canary_endpoints="no_share",
             zero_stable_endpoints="no_share",
-            propagation_seconds=_PROPAGATION_SECONDS,
+            propagation_seconds=PROPAGATION_SECONDS,
             weights="ratio",
         )
 
