@@ -39,12 +39,14 @@ class Departure:
     """A version's last answer to a new connection.
 
     seconds: from the write's answer to the sending of the last request that the version answered. stayed: from then to
-    the end of its first pod; None when its pods stayed to the end.
+    the end of its first pod; None when its pods stayed to the end. endpoints: as `seconds`, from the last write of an
+    EndpointSlice, which is what kube-proxy hears of; None when there was none since that write.
     """
 
     version: str
     seconds: float
     stayed: float | None
+    endpoints: float | None = None
 
 
 class AuditLog:
@@ -95,6 +97,7 @@ def departures(versions: Mapping[str, Any], events: Sequence[Event], ended: floa
     """Return each departure of a version, in order of time. versions: as the load counts them; ended: when it did."""
     writes = sorted(event.at for event in events if event.ours)
     pods = sorted((event.at, event.name) for event in events if (event.verb, event.resource) == ("delete", "pods"))
+    slices = sorted(event.at for event in events if event.resource == "endpointslices")
     found = []
     for version, counted in versions.items():
         for period in counted["periods"]:
@@ -104,7 +107,9 @@ def departures(versions: Mapping[str, Any], events: Sequence[Event], ended: floa
                 continue
             endings = [at for at, name in pods if at > last and f"-{version}-" in name]
             stayed = endings[0] - last if endings else None
-            found.append((last, Departure(version, max(0.0, last - before[-1]), stayed)))
+            told = [at for at in slices if before[-1] <= at <= last + AFTER_SECONDS]
+            endpoints = max(0.0, last - told[-1]) if told else None
+            found.append((last, Departure(version, max(0.0, last - before[-1]), stayed, endpoints)))
     return [departure for _last, departure in sorted(found, key=lambda each: each[0])]
 
 

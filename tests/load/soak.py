@@ -24,6 +24,7 @@ from typing import Any
 from tests.contract.cluster_access import Access
 from tests.load import soak_tables
 from tests.load.conditions import ABRUPT, BUSY, QUIET, ROUTES, WORST, Condition
+from tests.load.departures import Departure
 from tests.load.journey import KINDS, Journey
 from tests.load.report import Report
 from tests.load.way import cut_by_nature, whole_way
@@ -124,13 +125,17 @@ def _add(entry: Entry, journey: Journey, control: Entry, counts: Entry) -> None:
         entry[kind] = {name: entry[kind][name] + found[name] for name in ("requests", "failed")}
     entry["journeys"] += 1
     entry["departures"] += [
-        {"seconds": round(each.seconds, 4), "stayed": None if each.stayed is None else round(each.stayed, 3)}
+        {name: None if value is None else round(value, 4) for name, value in times(each)}
         for each in journey.departures(counts)
     ]
     entry["times_to_zero"] += journey.times_to_zero
     entry["failures"] += journey.explained(counts).splitlines()[1:][:20]
     entry["date"] = datetime.datetime.now(datetime.UTC).date().isoformat()
     entry["machine"] = machine()
+
+
+def times(departure: Departure) -> tuple[tuple[str, float | None], ...]:
+    return (("seconds", departure.seconds), ("stayed", departure.stayed), ("endpoints", departure.endpoints))
 
 
 def machine() -> str:

@@ -36,6 +36,13 @@ def test_a_version_whose_last_request_was_sent_while_the_write_was_answered_left
     assert departures(versions, [patch(120), patch(150)], 200) == [Departure("v1", 0.0, None)]
 
 
+def test_the_time_since_the_endpoints_were_written_is_told_where_they_were_since_the_write() -> None:
+    versions = {"v1": {"periods": [period(100, 151)]}}
+    slices = [Event(moment, "update", "endpointslices", "web-abc", ours=False) for moment in (140, 150.75)]
+    (found,) = departures(versions, [patch(150), *slices], 200)
+    assert (found.seconds, found.endpoints) == (1.0, 0.25)
+
+
 def test_a_version_that_left_twice_is_two_departures() -> None:
     versions = {"v2": {"periods": [period(110, 120.5), period(140, 150.25)]}}
     found = departures(versions, [patch(110), patch(120), patch(140), patch(150)], 200)
