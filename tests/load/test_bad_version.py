@@ -11,8 +11,9 @@ from tests.load.departures import seconds
 from tests.load.journey import Journey, ended, result_of, time_to_zero
 from tests.load.report import Report, Row
 from tests.shop.operators import Run
+from tests.shop.systems import chosen
 
-BACKENDS = ("gateway_api", "ingress_nginx")
+BACKENDS = chosen(("gateway_api", "ingress_nginx"))
 BAD = {"STATUS": "500", "STATUS_RATE": "1"}
 REFUSED = 2
 RATE = 300
