@@ -15,41 +15,33 @@ def hook(seconds: int) -> Object:
     return {"lifecycle": {"preStop": {"sleep": {"seconds": seconds}}}}
 
 
-def deployment(*containers: Object, **pod: Any) -> Object:
+def template(*containers: Object, **pod: Any) -> Object:
     named = [{"name": f"container-{number}", **container} for number, container in enumerate(containers)]
-    return {
-        "kind": "Deployment",
-        "metadata": {"namespace": "shop", "name": "web-v1"},
-        "spec": {"template": {"spec": {"containers": named, **pod}}},
-    }
+    return {"spec": {"containers": named, **pod}}
 
 
 PORT = {"ports": [{"containerPort": 8080}]}
 
 
 @pytest.mark.parametrize(
-    ("item", "codes"),
+    ("pods", "codes"),
     [
-        (deployment({}), ["no_pre_stop"]),
-        (deployment(hook(5)), []),
-        (deployment(hook(2)), []),
-        (deployment(hook(1)), ["short_pre_stop"]),
-        (deployment({"lifecycle": {"preStop": {"exec": {"command": ["sleep", "1"]}}}}), []),
-        (deployment(hook(5), terminationGracePeriodSeconds=5), ["short_grace"]),
-        (deployment(hook(1), terminationGracePeriodSeconds=1), ["short_pre_stop", "short_grace"]),
-        (deployment(hook(5), terminationGracePeriodSeconds=10), []),
-        (deployment(hook(30)), ["short_grace"]),
-        (deployment({**PORT, **hook(5)}, {}), []),
-        (deployment(PORT, hook(5)), ["no_pre_stop"]),
-        (deployment({}, hook(5)), ["no_pre_stop"]),
+        (template({}), ["no_pre_stop"]),
+        (template(hook(5)), []),
+        (template(hook(2)), []),
+        (template(hook(1)), ["short_pre_stop"]),
+        (template({"lifecycle": {"preStop": {"exec": {"command": ["sleep", "1"]}}}}), []),
+        (template(hook(5), terminationGracePeriodSeconds=5), ["short_grace"]),
+        (template(hook(1), terminationGracePeriodSeconds=1), ["short_pre_stop", "short_grace"]),
+        (template(hook(5), terminationGracePeriodSeconds=10), []),
+        (template(hook(30)), ["short_grace"]),
+        (template({**PORT, **hook(5)}, {}), []),
+        (template(PORT, hook(5)), ["no_pre_stop"]),
+        (template({}, hook(5)), ["no_pre_stop"]),
     ],
 )
-def test_pods_need_a_sleep_as_long_as_others_send_to_them_and_time_after_it(item: Object, codes: list[str]) -> None:
-    found = endings([item], 1.5)
+def test_pods_need_a_sleep_as_long_as_others_send_to_them_and_time_after_it(pods: Object, codes: list[str]) -> None:
+    found = list(endings("Deployment shop/web-v1", pods, 1.5))
     assert [finding.code for finding in found] == codes
     assert {finding.level for finding in found} <= {"warning"}
     assert all("Deployment shop/web-v1" in finding.message for finding in found)
-
-
-def test_each_workload_is_looked_at() -> None:
-    assert len(endings([deployment({}), deployment({}), deployment(hook(5))], 1.0)) == 2

@@ -201,23 +201,20 @@ def ownership(item: Object, *, allowed_kinds: t.Container[str] = ()) -> tuple[Fi
     )
 
 
-def endings(items: t.Iterable[Object], propagation_seconds: float) -> tuple[Finding, ...]:
-    """Return warnings about pods that end before those who send to them know, where a split changes by pods ending.
+def endings(name: str, template: Object, propagation_seconds: float) -> t.Iterator[Finding]:
+    """Warn of pods that end before those who send to them know, where a split changes by pods ending.
 
-    items: what the pods are of, each with a template. propagation_seconds: until nobody sends to a pod that is to end.
+    name: whose pods they are, in a user's words. template: of the pods. propagation_seconds: until nobody sends to a pod
+    that is to end.
     """
-    return tuple(finding for item in items for finding in _ending(item, propagation_seconds))
-
-
-def _ending(item: Object, propagation_seconds: float) -> t.Iterator[Finding]:
-    pod = item["spec"]["template"]["spec"]
+    pod = template["spec"]
     asked = [container for container in pod["containers"] if container.get("ports")] or pod["containers"]
     hooks = [(container.get("lifecycle") or {}).get("preStop") for container in asked]
     if not all(hooks):
         yield Finding(
             "warning",
             "no_pre_stop",
-            f"the pods of {words(item)} have no preStop hook: each stage ends pods, and connections that reach them "
+            f"the pods of {name} have no preStop hook: each stage ends pods, and connections that reach them "
             "before every node knows are refused",
             "Give them pre_stop_sleep: 5 and a termination_grace_period above that and the longest request.",
         )
@@ -227,7 +224,7 @@ def _ending(item: Object, propagation_seconds: float) -> t.Iterator[Finding]:
         yield Finding(
             "warning",
             "short_pre_stop",
-            f"the pods of {words(item)} sleep for {min(sleeps)} s before they are told to end, and it takes up to "
+            f"the pods of {name} sleep for {min(sleeps)} s before they are told to end, and it takes up to "
             f"{propagation_seconds:g} s until every node knows that they end: connections in between are refused",
             f"Give them a pre_stop_sleep above {propagation_seconds:g}; 5 leaves room.",
         )
@@ -236,7 +233,7 @@ def _ending(item: Object, propagation_seconds: float) -> t.Iterator[Finding]:
         yield Finding(
             "warning",
             "short_grace",
-            f"the pods of {words(item)} have {grace} s for ending and sleep for {max(sleeps)} of them: requests that "
+            f"the pods of {name} have {grace} s for ending and sleep for {max(sleeps)} of them: requests that "
             "are under way then are cut",
             "Give them a termination_grace_period above that sleep and the longest request.",
         )

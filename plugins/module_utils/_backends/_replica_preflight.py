@@ -201,7 +201,8 @@ def _of_readiness(around: Surroundings) -> Findings:
 
 def _of_endings(around: Surroundings) -> Findings:
     """Warn of pods that end at once: with this backend pods end while they are still known as endpoints."""
-    yield from endings(around.deployments, PROPAGATION_SECONDS)
+    for item in around.deployments:
+        yield from endings(words(item), item["spec"]["template"], PROPAGATION_SECONDS)
 
 
 def is_selected(service: Object, labels: t.Mapping[str, str]) -> bool:
