@@ -204,8 +204,7 @@ def ownership(item: Object, *, allowed_kinds: t.Container[str] = ()) -> tuple[Fi
 def endings(name: str, template: Object, propagation_seconds: float) -> t.Iterator[Finding]:
     """Warn of pods that end before those who send to them know, where a split changes by pods ending.
 
-    name: whose pods they are, in a user's words. template: of the pods. propagation_seconds: until nobody sends to a pod
-    that is to end.
+    name: whose pods they are, in a user's words. propagation_seconds: until nobody sends to a pod that is to end.
     """
     pod = template["spec"]
     asked = [container for container in pod["containers"] if container.get("ports")] or pod["containers"]
