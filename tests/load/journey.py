@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from pathlib import Path
@@ -15,9 +16,13 @@ from tests.shop.operators import Run
 from tests.shop.shop import Shop, inventory_of
 from tests.shop.systems import SYSTEMS, System
 
-RATE = 500
-KEPT = 50
-LONG = 20
+RATE = int(os.environ.get("CANARY_TEST_RATE", "500"))
+"""Requests a second on new connections. A machine that has other things to do may be asked for fewer."""
+
+KEPT, LONG = max(1, RATE // 10), max(1, RATE // 25)
+"""At 500 a second 50 clients that keep their connections, and 20 four-second requests in flight."""
+
+WARMING_SECONDS = 2.0
 DRAIN = 5
 """A second more than the long requests take."""
 
@@ -70,7 +75,7 @@ class Journey:
             home,
             namespace=f"load-{secrets.token_hex(3)}",
             # Enough under way that the rate is kept when answers take a while.
-            client={"rate": 500, "concurrency": 64, **(client or {})},
+            client={"rate": max(100, RATE), "concurrency": 64, **(client or {})},
             by_service=True,
             **{
                 "canary_stages": stages(SYSTEMS[backend]),
@@ -90,10 +95,26 @@ class Journey:
             output = self._home / f"load-{self.shop.namespace}.json"
             self._log = AuditLog(self.shop.namespace)
             self.load = Load(self.shop.address, self.shop.hostname, output, **self._load)
+            try:
+                self._require_carried()
+            except BaseException:
+                self.load.__exit__()
+                raise
         except BaseException:
             self.shop.close()
             raise
         return self
+
+    def _require_carried(self) -> None:
+        """Fail before anything is released when the machine cannot carry the load: then nothing could be told."""
+        counts = self.release_nothing(WARMING_SECONDS)
+        answered, failed, duration = counts["short"]["requests"], counts["failed"], counts["seconds"]
+        rate = self._load["rate"]
+        assert 2 * answered > rate * duration > 100 * failed / 2, (
+            f"this machine does not carry {rate} requests a second: in {duration:.1f} s and with nothing released "
+            f"{answered} had ended and {failed} of all had failed. Let it do nothing else, or set CANARY_TEST_RATE.\n"
+            f"{self.explained(counts)}"
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -72,8 +72,7 @@ def soak(
         begun.append(condition)
     while begun and conditions == CONDITIONS and (counted := _requests_of(backend)) < LEAST:
         say(f"{backend}: {counted:,} requests are not {LEAST:,} yet")
-        entry = _read()[backend][QUIET.name]
-        wrong += (again := _count(backend, QUIET, home, access, before=entry))
+        wrong += (again := _count(backend, QUIET, home, access, before=_read().get(backend, {}).get(QUIET.name)))
         if again:
             break
     return wrong
@@ -89,7 +88,11 @@ def _count(backend: str, condition: Condition, home: Path, access: Access, *, be
         told = stack.enter_context(condition.applied(backend, access))
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=home)))
         (directory / "collections").symlink_to(home / "collections")
-        journey = stack.enter_context(Journey(backend, directory, report, **told))
+        try:
+            journey = stack.enter_context(Journey(backend, directory, report, **told))
+        except AssertionError as error:
+            say(str(error))
+            return [f"{backend}, {condition.name}: {str(error).splitlines()[0]}"]
         # In the end, so that nothing of this one ends its pods while the next is counted.
         stack.callback(journey.shop.remove_leftover)
         control = journey.release_nothing(CONTROL_SECONDS)
@@ -158,7 +161,7 @@ def _read() -> dict[str, dict[str, Entry]]:
 
 
 def _requests_of(backend: str) -> int:
-    return sum(entry["requests"] for entry in _read()[backend].values())
+    return sum(entry["requests"] for entry in _read().get(backend, {}).values())
 
 
 def _is_of_today(entry: Entry | None) -> bool:

@@ -12,12 +12,13 @@ import pytest
 
 from tests.contract.cluster_access import Access
 from tests.load.conditions import ABRUPT, BUSY, ROUTES, Condition
-from tests.load.journey import HELD, Journey, stages
+from tests.load.journey import HELD, RATE, Journey, stages
 from tests.load.report import Report
 from tests.load.way import cut_by_nature, none_lost, whole_way
 from tests.shop.systems import SYSTEMS, chosen
 
-LEAST = 10_000
+LEAST = 20 * RATE
+"""Of each journey: 10,000 at 500 a second."""
 
 # Answers well and too late, which only sampling shows: a rollback in which no answer is a failed one.
 SLOW = {"LATENCY": "400ms"}

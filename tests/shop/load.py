@@ -32,9 +32,10 @@ class Load:
         command = [
             *(_program(), "--url", f"http://{hostname}/", "--address", address, "--rate", str(rate)),
             *("--long", str(long), "--long-query", "delay=4s", "--kept-alive", str(kept), "--duration", "30m"),
-            *("--listen", self._listen, "--output", str(output)),
+            *("--listen", self._listen, "--output", str(output), "--attached"),
         ]
-        self._process = subprocess.Popen(command)
+        # A pipe that nothing is written to: it ends with this process, however that ends, and the load with it.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
         deadline = time.monotonic() + STARTING_SECONDS
         while True:
             try:
@@ -55,6 +56,7 @@ class Load:
         """Send nothing more, wait for what is in flight, and return the counts."""
         self._process.terminate()
         self._process.wait(timeout=60)
+        self._close()
         counts: dict[str, Any] = json.loads(self.output.read_text())
         return counts
 
@@ -65,6 +67,11 @@ class Load:
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait(timeout=60)
+        self._close()
+
+    def _close(self) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
 
 
 def _program() -> str:

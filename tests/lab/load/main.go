@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -34,6 +35,7 @@ type Options struct {
 	Duration  time.Duration
 	Listen    string
 	Output    string
+	Attached  bool
 }
 
 func options() (Options, error) {
@@ -48,6 +50,7 @@ func options() (Options, error) {
 	flag.DurationVar(&o.Duration, "duration", 10*time.Minute, "time after which sending stops")
 	flag.StringVar(&o.Listen, "listen", "", "IP:PORT where the summary can be read while the load runs")
 	flag.StringVar(&o.Output, "output", "", "file that gets the summary at the end; standard output when not given")
+	flag.BoolVar(&o.Attached, "attached", false, "stop sending when standard input ends, as it does when who started this ends")
 	flag.Parse()
 	if o.URL == "" || flag.NArg() > 0 {
 		return o, errors.New("--url is required, and there are no positional arguments")
@@ -74,6 +77,12 @@ func run(o Options) error {
 	defer stop()
 	sending, expire := context.WithTimeout(sending, o.Duration)
 	defer expire()
+	if o.Attached {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			expire()
+		}()
+	}
 
 	tally := newTally(time.Now())
 	if o.Listen != "" {
