@@ -44,7 +44,7 @@ def tables(results: Results) -> str:
 
 LOST = ("Backend", "Requests", "New connections", "Kept connections", "Four seconds long", "Lost")
 TIMES = (
-    *("Backend", "Last old answer after the write", "The same, under worse conditions"),
+    *("Backend", "Last old answer after the write", "The same, under worse conditions", "After the EndpointSlice"),
     *("Old pods stayed after it", "Rollback: time to zero"),
 )
 
@@ -62,12 +62,14 @@ def times_row(name: str, entries: dict[str, dict[str, Any]]) -> tuple[str, ...]:
 
     quiet = departures(lambda key: key == QUIET.name, "seconds")
     worse = departures(lambda key: key != QUIET.name, "seconds")
+    known = departures(lambda _key: True, "endpoints") if SYSTEMS[name].service else []
     stayed = departures(lambda _key: True, "stayed")
     zero = [number for entry in entries.values() for number in entry["times_to_zero"]]
     return (
         _literal(name),
         _spread(quiet),
         _spread(worse),
+        _spread(known) if SYSTEMS[name].service else "",
         f"{min(stayed):.1f} s or more" if stayed else "not measured",
         _spread(zero),
     )

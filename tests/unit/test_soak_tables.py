@@ -19,7 +19,10 @@ def entry(**changes: Any) -> dict[str, Any]:
         "long": {"requests": 20, "failed": 0},
         "kept": {"requests": 80, "failed": 0},
         "control": {"requests": 100, "failed": 0},
-        "departures": [{"seconds": 0.1, "stayed": 6.0}, {"seconds": 0.3, "stayed": None}],
+        "departures": [
+            {"seconds": 0.1, "stayed": 6.0, "endpoints": 0.05},
+            {"seconds": 0.3, "stayed": None, "endpoints": None},
+        ],
         "times_to_zero": [0.4],
         "date": "2026-01-02",
         "machine": "2 cores",
@@ -42,9 +45,14 @@ def test_times_are_a_median_and_the_worst_and_what_was_not_measured_says_so() ->
     assert row[1:] == (
         "0.200 s median, 0.300 s at most (2)",
         "not measured",
+        "",
         "6.0 s or more",
         "0.400 s median, 0.400 s at most (1)",
     )
+
+
+def test_where_pods_are_the_split_the_time_since_their_endpoints_changed_is_told_too() -> None:
+    assert soak_tables.times_row("replicas", {"quiet": entry()})[3] == "0.050 s median, 0.050 s at most (1)"
 
 
 def test_new_tables_take_the_place_of_the_old_ones_and_nothing_else(tmp_path: Path) -> None:

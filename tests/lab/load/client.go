@@ -27,7 +27,7 @@ type outcome struct {
 	kind    string
 	version string
 	status  int
-	failure string // connect, timeout, connection, unanswered or status
+	failure string // connect, timeout, connection, unanswered, status or not sent
 	err     error
 	began   time.Time
 	ended   time.Time
@@ -42,6 +42,13 @@ type client struct {
 	url  string
 	host string
 	dial func(context.Context, string, string) (net.Conn, error)
+}
+
+var errNotSent = errors.New("too many others were still without an answer")
+
+func notSent() outcome {
+	now := time.Now()
+	return outcome{kind: kindShort, failure: "not sent", err: errNotSent, began: now, ended: now}
 }
 
 func newClient(o Options, query string) (*client, error) {

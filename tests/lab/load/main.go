@@ -16,9 +16,14 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
+
+// mostFlying is how many short requests may be unanswered. One more is counted as failed and not sent, so that a machine or
+// a gateway that answers nothing any more is not buried under what it still has to refuse.
+const mostFlying = 5000
 
 // keptPause is the time between two requests on a kept connection.
 const keptPause = 500 * time.Millisecond
@@ -50,7 +55,7 @@ func options() (Options, error) {
 	flag.DurationVar(&o.Duration, "duration", 10*time.Minute, "time after which sending stops")
 	flag.StringVar(&o.Listen, "listen", "", "IP:PORT where the summary can be read while the load runs")
 	flag.StringVar(&o.Output, "output", "", "file that gets the summary at the end; standard output when not given")
-	flag.BoolVar(&o.Attached, "attached", false, "stop sending when standard input ends, as it does when who started this ends")
+	flag.BoolVar(&o.Attached, "attached", false, "stop sending when standard input ends, as with who started this")
 	flag.Parse()
 	if o.URL == "" || flag.NArg() > 0 {
 		return o, errors.New("--url is required, and there are no positional arguments")
@@ -114,8 +119,17 @@ func run(o Options) error {
 			}
 		})
 	}
+	var unanswered atomic.Int64
 	schedule(sending, o.Rate, func() {
-		flying.Go(func() { tally.add(short.ask(kindShort)) })
+		if unanswered.Load() >= mostFlying {
+			tally.add(notSent())
+			return
+		}
+		unanswered.Add(1)
+		flying.Go(func() {
+			defer unanswered.Add(-1)
+			tally.add(short.ask(kindShort))
+		})
 	})
 	flying.Wait()
 	return write(o.Output, tally.summary(time.Now()))

@@ -14,8 +14,8 @@ const (
 )
 
 // Summary is what is written at the end and served meanwhile. Requests and failures of every kind are in `requests`
-// and `failed`; `short`, `long` and `kept` say how many of them were of that kind. `connections` are those that the kept
-// ones took: as many as there are clients, and one more for each that was closed.
+// and `failed`; `short`, `long` and `kept` say how many of them were of that kind. `connections` are those that the
+// kept ones took: as many as there are clients, and one more for each that was closed.
 type Summary struct {
 	Started     time.Time           `json:"started"`
 	Seconds     float64             `json:"seconds"`
@@ -54,7 +54,7 @@ type Period struct {
 // Failure is one failed request.
 type Failure struct {
 	Time    time.Time `json:"time"`
-	Kind    string    `json:"kind"` // connect, timeout, connection, unanswered or status
+	Kind    string    `json:"kind"` // connect, timeout, connection, unanswered, status or not sent
 	Status  int       `json:"status"`
 	Error   string    `json:"error"`
 	Version string    `json:"version"`
