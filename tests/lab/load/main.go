@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// mostFlying is how many short requests may be unanswered. One more is counted as failed and not sent, so that a machine
-// or a gateway that answers nothing any more is not buried under what it still has to refuse.
+// mostFlying is how many short requests may be unanswered. One more is counted as failed and not sent, so that a
+// machine or a gateway that answers nothing any more is not buried under what it still has to refuse.
 const mostFlying = 5000
 
 // keptPause is the time between two requests on a kept connection.
