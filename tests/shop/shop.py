@@ -70,6 +70,7 @@ class Shop:
         for item in self.system.objects(self.namespace, self.hostname):
             cluster.create(item)
         if self._service:
+            self.run("deploy", canary_version="v1").require()
             self._come_by_service()
         playbook = self.operator.home / "open.yml"
         playbook.write_text(yaml.safe_dump(_OPENING, sort_keys=False))
@@ -104,7 +105,7 @@ class Shop:
         self.access.operator().delete("Namespace", self.namespace)
 
     def _come_by_service(self) -> None:
-        """Lead clients to the Service's own address, once kube-proxy has it.
+        """Lead clients to the Service's own address, once kube-proxy leads from there to a pod.
 
         A connection begun before that is led nowhere, and its source port stays so for two minutes: whoever gets that
         port again times out. So the ports that this tries from are none that the system gives to anybody.
@@ -113,8 +114,8 @@ class Shop:
         assert item is not None
         host, port = str(item["spec"]["clusterIP"]), int(item["spec"]["ports"][0]["port"])
         deadline = time.monotonic() + SETTLING_SECONDS
-        while not _is_known(host, port):
-            assert time.monotonic() < deadline, f"nothing knows the Service at {host}:{port}; the lab's tier proxy does"
+        while not _is_reached(host, port):
+            assert time.monotonic() < deadline, f"no pod is reached at {host}:{port}; with the lab's tier proxy one is"
         self.address = f"{host}:{port}"
         self.inventory["canary_client"]["address"] = self.address
         self.operator = Operator(self.operator.home, self.inventory)
@@ -152,12 +153,9 @@ _OPENING: list[dict[str, Any]] = [
 ]
 
 
-def _is_known(host: str, port: int) -> bool:
-    """Say whether a connection is led to a pod, or refused because there is none yet."""
+def _is_reached(host: str, port: int) -> bool:
     try:
         socket.create_connection((host, port), 0.5, source_address=("", 20000 + secrets.randbelow(10000))).close()
-    except ConnectionRefusedError:
-        return True
     except OSError:
         return False
     return True
