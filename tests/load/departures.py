@@ -19,6 +19,9 @@ from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIE
 AFTER_SECONDS = 0.2
 """How much before the write's answer the last request to the old version may be sent: the write had begun then."""
 
+STILL_THERE_SECONDS = 1.0
+"""A version that answered one of the requests that were sent last has not left."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Event:
@@ -88,8 +91,9 @@ def events_in(lines: Iterator[bytes], namespace: str) -> Iterator[Event]:
             )
 
 
-def departures(versions: Mapping[str, Any], events: Sequence[Event], ended: float) -> list[Departure]:
-    """Return each departure of a version, in order of time. versions: as the load counts them; ended: when it did."""
+def departures(versions: Mapping[str, Any], events: Sequence[Event]) -> list[Departure]:
+    """Return each departure of a version, in order of time. versions: as the load counts them."""
+    sent = [seconds(period["last"]) for counted in versions.values() for period in counted["periods"]]
     writes = sorted(event.at for event in events if event.ours)
     pods = sorted((event.at, event.name) for event in events if (event.verb, event.resource) == ("delete", "pods"))
     slices = sorted(event.at for event in events if event.resource == "endpointslices")
@@ -98,7 +102,7 @@ def departures(versions: Mapping[str, Any], events: Sequence[Event], ended: floa
         for period in counted["periods"]:
             last = seconds(period["last"])
             before = [at for at in writes if at <= last + AFTER_SECONDS]
-            if not before or last > ended - 1:
+            if not before or last > max(sent) - STILL_THERE_SECONDS:
                 continue
             endings = [at for at, name in pods if at > last and f"-{version}-" in name]
             stayed = endings[0] - last if endings else None

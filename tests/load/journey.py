@@ -154,8 +154,7 @@ class Journey:
 
     def departures(self, counts: dict[str, Any]) -> list[Departure]:
         """Return when versions left, by what the load counted and the API server's audit log."""
-        ended = seconds(counts["started"]) + counts["seconds"]
-        return departures(counts["versions"], self._log.events(), ended)
+        return departures(counts["versions"], self._log.events())
 
     @property
     def times_to_zero(self) -> list[float]:
