@@ -19,7 +19,18 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
 )
 
 _STAGE_KEYS: t.Final = ("name", "weight", "matches", "mirror", "verify", "bake", "approve")
-_VERIFY_KEYS: t.Final = ("profile", "delta", "alpha", "beta", "errors", "latency", "limit", "timeout")
+_VERIFY_KEYS: t.Final = (
+    "profile",
+    "delta",
+    "alpha",
+    "beta",
+    "errors",
+    "latency",
+    "limit",
+    "timeout",
+    "populations",
+    "clients",
+)
 _APPROVE_KEYS: t.Final = ("prompt", "timeout")
 _PROFILES: t.Final = ("quick", "standard", "strict")
 _UNITS: t.Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
