@@ -31,7 +31,7 @@ class OtherRoutes:
             "gateway_api": (_http_route, "HTTPRoute"),
             **{name: (functools.partial(_ingress, served), "Ingress") for name, served in SERVED.items()},
             "istio": (_virtual_service, "VirtualService"),
-            "replicas": (_service, "Service"),  # what kube-proxy reads
+            **dict.fromkeys(("replicas", "deployment"), (_service, "Service")),  # what kube-proxy reads
         }[backend]
         self._ended = threading.Event()
         self._changes = threading.Thread(target=self._keep_changing, daemon=True)

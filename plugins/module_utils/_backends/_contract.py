@@ -13,8 +13,16 @@ import abc
 import dataclasses
 import typing as t
 
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_contract import RolloutControl
+from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import Workload
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER, Cluster
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, ForeignOwner, InvalidInput
+from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
+from ansible_collections.gradual.canary.plugins.module_utils._errors import (
+    Conflict,
+    ForeignOwner,
+    InvalidInput,
+    Unsupported,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     NOTHING,
@@ -106,6 +114,9 @@ class Backend(abc.ABC):
     knows_versions: t.ClassVar[bool] = False
     """Whether `observe` knows the versions for sure; else their Services are asked, which know better."""
 
+    in_place: t.ClassVar[bool] = False
+    """Whether all versions are templates of one workload; else each has a Deployment and a Service of its own."""
+
     no_mirror: t.ClassVar[str] = "nothing in it does that"
     """Why the canary cannot be sent copies of requests, where it cannot: see `MirroringBackend`."""
 
@@ -163,6 +174,48 @@ class Backend(abc.ABC):
 
         Raises Degraded when the controller refuses them, NotLive when it says nothing in time.
         """
+
+    def require_reachable(self, weights: t.Sequence[Weight], replicas: int | None = None) -> None:
+        """Raise InvalidSplit, naming what can be had, when one of a release's weights cannot. Reads at most.
+
+        replicas: how many pods the new version is going to be deployed with; None when that is left as it is.
+        """
+        for weight in weights:
+            self.capabilities.require(weight, (), self.name)
+
+    @property
+    def workload_name(self) -> str:
+        """The workload of a backend that is `in_place`: the one of the option, else that of the application's name."""
+        return str(self.options.get("workload") or self.target.app)
+
+    def workload(self) -> Workload:
+        """Return the workload whose templates are the versions, for a backend that is `in_place`."""
+        raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
+
+    def create(self, deployment: Object) -> Difference:
+        """Make the workload, of this Deployment, where there is none yet. For a backend that is `in_place`."""
+        raise Unsupported(f"with backend {self.name} a first workload is not made of a Deployment; apply it yourself")
+
+    def stage(
+        self, template: Object, *, replicas: int | None = None, annotations: t.Mapping[str, str | None] | None = None
+    ) -> Difference:
+        """Give the workload this template, and pause it in the same write, so that no pod is touched.
+
+        For a backend that is `in_place`. Nothing is written when it has that template already. annotations: those of
+        the workload that go with the template; None takes one away. Raises Conflict while another release is under way.
+        """
+        raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
+
+    def unstage(self) -> Difference:
+        """Take this version's template away again when it is only staged: no pod is touched. Else write nothing."""
+        raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
+
+    def control(self) -> RolloutControl:
+        """Return what the verb ``rollout`` acts on. Raises Unsupported."""
+        raise Unsupported(
+            f"backend {self.name} has no rollout of one workload: each version has a Deployment of its own. Move "
+            "traffic with gradual.canary.traffic, deploy and remove versions with gradual.canary.version."
+        )
 
     def require_expected(self, split: Split, expect: Weight | None, item: Object, field: t.Sequence[str] = ()) -> None:
         """Raise Conflict, naming who wrote `field` (the path of the weight in `item`), when the split is another."""

@@ -25,7 +25,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_
     pod_labels,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_preflight import (
-    PROPAGATION_SECONDS,
     Surroundings,
     findings_of,
     is_selected,
@@ -39,6 +38,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_
     steps,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_writer import ReplicaWriter
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_findings import PROPAGATION_SECONDS
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
     selector_of,
     wait_for_endpoints,
@@ -109,6 +109,13 @@ class Replicas(Backend):
         except (TargetNotFound, AmbiguousTarget) as error:
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
         return findings_of(Surroundings.look(self.cluster, self.target, scene))
+
+    def require_reachable(self, weights: t.Sequence[Weight], replicas: int | None = None) -> None:
+        scene = self._look()
+        record = scene.record or Record(scene.stable, "", scene.layout.stable, 0)
+        for weight in weights:
+            if NOTHING < weight < EVERYTHING:
+                best_numbers(weight, self._limits(record))
 
     def set(
         self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
