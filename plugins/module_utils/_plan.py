@@ -16,6 +16,7 @@ _STAGE_KEYS: t.Final = ("name", "weight", "matches", "verify", "bake", "approve"
 _VERIFY_KEYS: t.Final = ("profile", "delta", "alpha", "beta", "errors", "latency", "limit", "timeout")
 _APPROVE_KEYS: t.Final = ("prompt", "timeout")
 _PROFILES: t.Final = ("quick", "standard", "strict")
+STRATEGIES: t.Final = ("canary", "blue_green")
 _UNITS: t.Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -70,24 +71,78 @@ class Stage:
         }
 
 
-def parse_stages(value: object, version: str) -> tuple[Stage, ...]:
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A release: what must hold in the preview, at weight 0, and the stages after it.
+
+    preview: None when the plan says nothing of it; then there is neither a question nor a proof that users are spared.
+    """
+
+    preview: Stage | None
+    stages: tuple[Stage, ...]
+
+
+def parse_plan(value: object, version: str, strategy: str) -> Plan:
+    """Return the plan of a release of `version`.
+
+    value: a list as of `parse_stages`, before which a stage of weight 0 may stand: the preview. With the strategy
+    ``blue_green`` there are no weights but 0 and 100, and what is not given is filled in.
+    Raises InvalidInput naming the stage and the key.
+    """
+    entries = [] if value is None else value
+    if not isinstance(entries, list):
+        raise InvalidInput("stages must be a list, for example [{weight: 10}, {weight: 100}]")
+    entries = [entry if isinstance(entry, dict) else {"weight": entry} for entry in entries]
+    if strategy == "blue_green":
+        entries = _blue_green(entries)
+    first = entries[0] if entries else {}
+    if "weight" not in first or Weight.percent(first["weight"]) != NOTHING:
+        return Plan(None, parse_stages(entries, version))
+    return Plan(_preview(first, version), parse_stages(entries[1:], version, position=2))
+
+
+def _blue_green(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """Return the stages with those that are not given; InvalidInput when one is between 0 and 100."""
+    weights = [Weight.percent(entry["weight"]) for entry in entries if "weight" in entry]
+    for number, weight in enumerate(weights, start=1):
+        if NOTHING < weight < EVERYTHING:
+            raise InvalidInput(
+                f"stage {number} has weight {weight}, and the strategy blue_green switches at once: its weights are 0 "
+                "(the preview) and 100. Leave canary_stages out, or give [{weight: 0, approve: true}, {weight: 100}]; "
+                "for a share in between take the strategy canary"
+            )
+    before = [] if NOTHING in weights else [{"weight": 0}]
+    after = [] if EVERYTHING in weights else [{"weight": 100}]
+    return [*before, *entries, *after]
+
+
+def _preview(entry: t.Mapping[str, t.Any], version: str) -> Stage:
+    if entry.get("matches"):
+        raise InvalidInput("stage 1 is the preview, at weight 0; its match routes are those of canary_preview")
+    stage = _stage(1, {"name": "preview", **entry}, NOTHING, version)
+    if stage.verify is None:
+        raise InvalidInput("stage 1 is the preview, at weight 0; it exists to be verified. Leave the stage out instead")
+    return stage
+
+
+def parse_stages(value: object, version: str, *, position: int = 1) -> tuple[Stage, ...]:
     """Return the stages of a release of `version`.
 
     value: a list of percentages or of mappings with `_STAGE_KEYS`. Weights ascend strictly and end at 100.
-    Raises InvalidInput naming the stage and the key.
+    position: that of the first in the user's list, for messages. Raises InvalidInput naming the stage and the key.
     """
     if not isinstance(value, list) or not value:
         raise InvalidInput("stages must be a list with at least one stage, for example [{weight: 10}, {weight: 100}]")
     stages: list[Stage] = []
-    for number, entry in enumerate(value, start=1):
+    for place, entry in enumerate(value, start=position):
         start = stages[-1].weight if stages else NOTHING
-        stage = _stage(number, entry if isinstance(entry, dict) else {"weight": entry}, start, version)
+        stage = _stage(place, entry if isinstance(entry, dict) else {"weight": entry}, start, version)
         if stage.weight <= start:
             raise InvalidInput(
-                f"stage {number} has weight {stage.weight}, which is not above {start} of the stage before; "
+                f"stage {place} has weight {stage.weight}, which is not above {start} of the stage before; "
                 "weights must ascend from more than 0 to 100"
             )
-        stages.append(stage)
+        stages.append(dataclasses.replace(stage, number=len(stages) + 1))
     if stages[-1].weight != EVERYTHING:
         raise InvalidInput(
             f"the last stage has weight {stages[-1].weight}; it must have 100, for the promotion rests on its proof. "
@@ -130,6 +185,7 @@ def _stage(number: int, entry: t.Mapping[str, t.Any], start: Weight, version: st
     if "weight" not in entry:
         raise InvalidInput(f"{where} has no weight; give the percentage of traffic that {version} is to receive")
     weight = Weight.percent(entry["weight"])
+    at = f"at {weight}" if weight != NOTHING else "is proven in the preview, and no user sees it"
     return Stage(
         number=number,
         name=str(entry.get("name") or weight.as_percent()),
@@ -138,7 +194,7 @@ def _stage(number: int, entry: t.Mapping[str, t.Any], start: Weight, version: st
         matches=tuple(Match.parse(match) for match in entry.get("matches") or ()),
         verify=_verify(where, entry.get("verify", True)),
         bake=seconds(entry.get("bake", 0), f"{where}: bake"),
-        approval=_approval(where, entry.get("approve"), f"{version} at {weight}: go on?"),
+        approval=_approval(where, entry.get("approve"), f"{version} {at}: go on?"),
     )
 
 

@@ -105,6 +105,13 @@ options:
       - At least as long as the longest request.
     type: int
     default: 0
+  keep:
+    description:
+      - How long the version stays at full size before V(scaled_down) or V(absent), for example V(30m), V(2h) or V(0).
+      - The first time its end is recorded as annotation C(gradual.canary/keep-until) of the Deployment, and nothing
+        else is done. Until then the task changes nothing, and after it the pods are taken away.
+      - V(0), or nothing, ends it now, whatever is recorded. V(present) takes the record away.
+    type: str
   backend:
     description:
       - The traffic system that splits the application's requests, and the objects of it that do.
@@ -210,6 +217,10 @@ version:
       description: The version it replaces; null when that was not given.
       type: str
       sample: v1
+    keep_until:
+      description: Until when it stays at full size although it does not serve; null when nothing is recorded.
+      type: str
+      sample: "2026-11-20T10:30:00Z"
   sample:
     name: v2
     deployment: web-v2
@@ -219,6 +230,7 @@ version:
     ready: 3
     image: registry.example.com/web:v2
     replaces: v1
+    keep_until: null
 seconds:
   description: How long it took.
   returned: success
@@ -277,6 +289,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
     from_objects,
     read_file,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._plan import seconds
 from ansible_collections.gradual.canary.plugins.module_utils._rollout import Wait
 from ansible_collections.gradual.canary.plugins.module_utils._short_form import OPTIONS, ShortForm
 
@@ -298,6 +311,7 @@ ARGUMENTS = (
             "timeout": {"type": "int", "default": 300},
             "unschedulable_after": {"type": "int", "default": 15},
             "drain": {"type": "int", "default": 0},
+            "keep": {"type": "str"},
         },
         mutually_exclusive=[("image", "manifests", "manifests_file")],
         required_if=[("state", "scaled_down", ["backend"]), ("state", "absent", ["backend"])],
@@ -305,7 +319,8 @@ ARGUMENTS = (
     )
     + arguments.ArgumentSpec({"backend": {**backend().options["backend"], "required": False}})
 )
-_NOTHING = {**dict.fromkeys(("deployment", "service", "port", "image", "replaces")), "replicas": 0, "ready": 0}
+_NO_NAMES = dict.fromkeys(("deployment", "service", "port", "image", "replaces", "keep_until"))
+_NOTHING = {**_NO_NAMES, "replicas": 0, "ready": 0}
 
 
 def run(task: _task.Task) -> _task.Values:
@@ -319,6 +334,8 @@ def run(task: _task.Task) -> _task.Values:
 
 
 def _present(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
+    if task.params["keep"]:
+        raise InvalidInput("keep is for the states scaled_down and absent; a version that is present has no end")
     wanted = _manifests(task.params, identity)
     if wanted is None:
         return lifecycle.scale(task.params["replicas"])
@@ -326,11 +343,13 @@ def _present(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outc
 
 
 def _scaled_down(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
-    return lifecycle.scale_down(_serves(task, identity), drain=task.params["drain"])
+    kept = lifecycle.keep(seconds(task.params["keep"] or 0, "keep"))
+    return kept or lifecycle.scale_down(_serves(task, identity), drain=task.params["drain"])
 
 
 def _absent(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
-    return lifecycle.remove(_serves(task, identity), drain=task.params["drain"])
+    kept = lifecycle.keep(seconds(task.params["keep"] or 0, "keep"))
+    return kept or lifecycle.remove(_serves(task, identity), drain=task.params["drain"])
 
 
 _STATES = {"present": _present, "scaled_down": _scaled_down, "absent": _absent}

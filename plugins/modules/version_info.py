@@ -80,6 +80,14 @@ versions:
       description: The version it was deployed to replace; null when that was not given.
       type: str
       sample: v1
+    keep_until:
+      description: Until when it stays at full size although it does not serve; null when nothing is recorded.
+      type: str
+      sample: null
+    kept:
+      description: Whether that time has not come yet, and the version has pods.
+      type: bool
+      sample: false
     created:
       description: When the Deployment was created.
       type: str
@@ -108,9 +116,12 @@ cluster:
   sample: {server: "https://10.0.0.1:6443", context: lab, user: admin, requests: 3}
 """
 
+import datetime
+
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments as arguments
 from ansible_collections.gradual.canary.plugins.module_utils import _task
-from ansible_collections.gradual.canary.plugins.module_utils._workloads import Workloads
+from ansible_collections.gradual.canary.plugins.module_utils._keep import is_kept, is_over, now, recorded
+from ansible_collections.gradual.canary.plugins.module_utils._workloads import Deployed, Workloads
 
 ARGUMENTS = arguments.cluster() + arguments.target()
 
@@ -119,15 +130,21 @@ def run(task: _task.Task) -> _task.Values:
     """List the versions of an application; reads only."""
     app = task.params["app"]
     versions = Workloads(task.cluster, task).versions(task.params["namespace"], app)
-    words = ", ".join(f"{one.identity.version} ({one.rollout})" for one in versions)
+    at = now()
+    words = ", ".join(f"{one.identity.version} ({one.rollout}{_end(one, at)})" for one in versions)
     number = f"{len(versions)} version{'' if len(versions) == 1 else 's'}"
     return {
         "msg": f"{app} has {number}: {words}"
         if versions
         else f"{app} has no versions in namespace {task.params['namespace']}",
-        "versions": [one.as_info() for one in versions],
+        "versions": [{**one.as_info(), "kept": is_kept(one.deployment, at)} for one in versions],
         "longest_grace": max((one.grace for one in versions), default=0),
     }
+
+
+def _end(one: Deployed, at: datetime.datetime) -> str:
+    until = recorded(one.deployment)
+    return f", kept until {until}{', which is over' if is_over(until, at) else ''}" if until else ""
 
 
 def main() -> None:
