@@ -72,7 +72,7 @@ class Keeping:
     def record(self, deployment: Object, until: str) -> None:
         """Note the end of a version's time. It rests on the number of pods: without pods nothing is kept."""
         known = deployment["metadata"].get("annotations")
-        add = {"op": "add", "path": _PATH, "value": until}
+        add: Object = {"op": "add", "path": _PATH, "value": until}
         if not known:
             add = {"op": "add", "path": "/metadata/annotations", "value": {KEEP_UNTIL: until}}
         self._patch(deployment, {"path": "/spec/replicas", "value": number_of(deployment)}, add, f"kept until {until}")

@@ -130,7 +130,7 @@ def test_under_load_users_change_versions_at_once_and_back_at_once_and_lose_noth
         run = shop.run("rollback").require()
         assert "v2 is out: 0 % proven: 0 of " in run.output
         seconds = run.values("last_canary_answer_s")[-1]
-        assert seconds < shop.system.propagation + 1.0, f"the last answer came {seconds} s after the decision"
+        assert seconds < shop.system.propagation + 2.0, f"the last answer came {seconds} s after the decision"
         all_on(shop, "v1")
         counts = load.stop()
     assert counts["failed"] == 0, counts["failures"][:3]
