@@ -283,15 +283,10 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._argument
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
 from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle, Outcome
-from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
-    Identity,
-    Manifests,
-    from_objects,
-    read_file,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._manifests import Identity
 from ansible_collections.gradual.canary.plugins.module_utils._plan import seconds
 from ansible_collections.gradual.canary.plugins.module_utils._rollout import Wait
-from ansible_collections.gradual.canary.plugins.module_utils._short_form import OPTIONS, ShortForm
+from ansible_collections.gradual.canary.plugins.module_utils._short_form import OPTIONS, wanted_manifests
 
 ARGUMENTS = (
     arguments.cluster()
@@ -336,7 +331,7 @@ def run(task: _task.Task) -> _task.Values:
 def _present(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
     if task.params["keep"]:
         raise InvalidInput("keep is for the states scaled_down and absent; a version that is present has no end")
-    wanted = _manifests(task.params, identity)
+    wanted = wanted_manifests(task.params, identity)
     if wanted is None:
         return lifecycle.scale(task.params["replicas"])
     return lifecycle.deploy(wanted, adopt=task.params["adopt"])
@@ -368,24 +363,6 @@ def _wait(task: _task.Task, identity: Identity) -> Wait:
         unschedulable_after=task.params["unschedulable_after"],
         show=task.terminal.show,
     )
-
-
-def _manifests(params: t.Mapping[str, t.Any], identity: Identity) -> Manifests | None:
-    """Return what to deploy; None when an existing version is only to be scaled."""
-    replicas, replaces = params["replicas"], params["replaces"]
-    if replaces == identity.version:
-        raise InvalidInput(f"replaces must name another version than {identity.version}: the one that is stable")
-    if replicas is not None and replicas < 0:
-        raise InvalidInput(f"replicas is {replicas}; give 0 or more")
-    if params["adopt"] and not params["wait"]:
-        raise InvalidInput("adopt needs wait: true: a Service taken over must not select pods that are not ready yet")
-    if params["image"]:
-        given = {option: params[option] for option in OPTIONS if params[option] is not None}
-        return ShortForm(image=params["image"], **given).manifests(identity, replicas=replicas, replaces=replaces)
-    if params["manifests"] is None and params["manifests_file"] is None:
-        return None
-    objects = params["manifests"] if params["manifests_file"] is None else read_file(params["manifests_file"])
-    return from_objects(identity, objects, replicas=replicas, replaces=replaces)
 
 
 def main() -> None:
