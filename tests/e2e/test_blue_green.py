@@ -108,7 +108,7 @@ def scale(shop: Shop, version: str, replicas: int) -> None:
 def test_under_load_users_change_versions_at_once_and_back_at_once_and_lose_nothing(shop: Shop, tmp_path: Path) -> None:
     scale(shop, "v1", 2)
     before = pods_of(shop, "v1")
-    with Load(shop.system.address, shop.hostname, tmp_path / "load.json", rate=100, long=5) as load:
+    with Load(shop.system.address, shop.hostname, tmp_path / "load.json", rate=50, long=5) as load:
         run = held(shop, stages=ASKING_IN_PREVIEW)
         assert set(weights(run)) == {"0"}
         assert "-e canary_approve=web/v2/preview" in run.output
@@ -142,7 +142,7 @@ def test_under_load_users_change_versions_at_once_and_back_at_once_and_lose_noth
 
 
 def test_a_bad_version_is_refused_in_the_preview_and_no_user_gets_it(shop: Shop, tmp_path: Path) -> None:
-    with Load(shop.system.address, shop.hostname, tmp_path / "load.json", rate=100, long=0) as load:
+    with Load(shop.system.address, shop.hostname, tmp_path / "load.json", rate=50, long=0) as load:
         run = release(shop, "v3")
         counts = load.stop()
     assert run.code != 0
