@@ -245,6 +245,8 @@ def test_a_release_that_was_cut_short_goes_on_from_each_state(one: Shop) -> None
     assert traffic(one)["weight"] == "100"
     promote_and_stop(one)
     assert kept_until(one, "v1") is None
+    one.run("cleanup")  # by a schedule, at the worst of times
+    assert pods_wanted(one) == {"v1": 1, "v2": 1}, "the way back is not lost"
     release(one, "v2").require()
     all_on(one, "v2")
     assert kept_until(one, "v1") is not None
