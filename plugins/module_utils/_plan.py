@@ -10,10 +10,27 @@ import re
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Match, Weight
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
+    EVERYTHING,
+    NOTHING,
+    Match,
+    Weight,
+    require_mirror,
+)
 
-_STAGE_KEYS: t.Final = ("name", "weight", "matches", "verify", "bake", "approve")
-_VERIFY_KEYS: t.Final = ("profile", "delta", "alpha", "beta", "errors", "latency", "limit", "timeout")
+_STAGE_KEYS: t.Final = ("name", "weight", "matches", "mirror", "verify", "bake", "approve")
+_VERIFY_KEYS: t.Final = (
+    "profile",
+    "delta",
+    "alpha",
+    "beta",
+    "errors",
+    "latency",
+    "limit",
+    "timeout",
+    "populations",
+    "clients",
+)
 _APPROVE_KEYS: t.Final = ("prompt", "timeout")
 _PROFILES: t.Final = ("quick", "standard", "strict")
 STRATEGIES: t.Final = ("canary", "blue_green")
@@ -45,8 +62,8 @@ class Approval:
 class Stage:
     """A weight, and what must hold before the next stage.
 
-    number counts from 1. start: the weight before this stage. verify: options of the verb ``verify``; None: no proof.
-    bake: seconds to go on watching after the proof.
+    number counts from 1. start: the weight before this stage. mirror: share of the requests of which the canary gets a
+    copy. verify: options of the verb ``verify``; None: no proof. bake: seconds to go on watching after the proof.
     """
 
     number: int
@@ -57,6 +74,7 @@ class Stage:
     verify: t.Mapping[str, t.Any] | None = None
     bake: int = 0
     approval: Approval | None = None
+    mirror: Weight = NOTHING
 
     def as_result(self) -> dict[str, t.Any]:
         return {
@@ -65,6 +83,7 @@ class Stage:
             "start": self.start.as_percent(),
             "weight": self.weight.as_percent(),
             "matches": [match.as_option() for match in self.matches],
+            "mirror": self.mirror.as_percent(),
             "verify": None if self.verify is None else dict(self.verify),
             "bake": self.bake,
             "approve": self.approval.as_result() if self.approval else None,
@@ -95,15 +114,19 @@ def parse_plan(value: object, version: str, strategy: str) -> Plan:
     entries = [entry if isinstance(entry, dict) else {"weight": entry} for entry in entries]
     if strategy == "blue_green":
         entries = _blue_green(entries)
-    first = entries[0] if entries else {}
-    if "weight" not in first or Weight.percent(first["weight"]) != NOTHING:
+    if not entries or not _is_preview(entries[0]):
         return Plan(None, parse_stages(entries, version))
-    return Plan(_preview(first, version), parse_stages(entries[1:], version, position=2))
+    return Plan(_preview(entries[0], version), parse_stages(entries[1:], version, position=2))
+
+
+def _is_preview(entry: t.Mapping[str, t.Any]) -> bool:
+    """Say whether a stage is that of weight 0; one with copies of requests is a stage like any other."""
+    return "weight" in entry and Weight.percent(entry["weight"]) == NOTHING and not entry.get("mirror")
 
 
 def _blue_green(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
     """Return the stages with those that are not given; InvalidInput when one is between 0 and 100."""
-    weights = [Weight.percent(entry["weight"]) for entry in entries if "weight" in entry]
+    weights = [Weight.percent(entry.get("weight", 0)) for entry in entries]
     for number, weight in enumerate(weights, start=1):
         if NOTHING < weight < EVERYTHING:
             raise InvalidInput(
@@ -111,7 +134,7 @@ def _blue_green(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[st
                 "(the preview) and 100. Leave canary_stages out, or give [{weight: 0, approve: true}, {weight: 100}]; "
                 "for a share in between take the strategy canary"
             )
-    before = [] if NOTHING in weights else [{"weight": 0}]
+    before = [] if any(_is_preview(entry) for entry in entries) else [{"weight": 0}]
     after = [] if EVERYTHING in weights else [{"weight": 100}]
     return [*before, *entries, *after]
 
@@ -119,7 +142,10 @@ def _blue_green(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[st
 def _preview(entry: t.Mapping[str, t.Any], version: str) -> Stage:
     if entry.get("matches"):
         raise InvalidInput("stage 1 is the preview, at weight 0; its match routes are those of canary_preview")
-    stage = _stage(1, {"name": "preview", **entry}, NOTHING, version)
+    question = _approval(
+        "stage 1", entry.get("approve"), f"{version} is proven in the preview, and no user sees it: go on?"
+    )
+    stage = dataclasses.replace(_stage(1, {"name": "preview", **entry}, NOTHING, version), approval=question)
     if stage.verify is None:
         raise InvalidInput("stage 1 is the preview, at weight 0; it exists to be verified. Leave the stage out instead")
     return stage
@@ -128,8 +154,9 @@ def _preview(entry: t.Mapping[str, t.Any], version: str) -> Stage:
 def parse_stages(value: object, version: str, *, position: int = 1) -> tuple[Stage, ...]:
     """Return the stages of a release of `version`.
 
-    value: a list of percentages or of mappings with `_STAGE_KEYS`. Weights ascend strictly and end at 100.
-    position: that of the first in the user's list, for messages. Raises InvalidInput naming the stage and the key.
+    value: a list of percentages or of mappings with `_STAGE_KEYS`. Weights ascend strictly and end at 100; a stage with
+    a mirror may stay at the weight before. position: that of the first in the user's list, for messages.
+    Raises InvalidInput naming the stage and the key.
     """
     if not isinstance(value, list) or not value:
         raise InvalidInput("stages must be a list with at least one stage, for example [{weight: 10}, {weight: 100}]")
@@ -137,10 +164,10 @@ def parse_stages(value: object, version: str, *, position: int = 1) -> tuple[Sta
     for place, entry in enumerate(value, start=position):
         start = stages[-1].weight if stages else NOTHING
         stage = _stage(place, entry if isinstance(entry, dict) else {"weight": entry}, start, version)
-        if stage.weight <= start:
+        if stage.weight < start or (stage.weight == start and stage.mirror == NOTHING):
             raise InvalidInput(
                 f"stage {place} has weight {stage.weight}, which is not above {start} of the stage before; "
-                "weights must ascend from more than 0 to 100"
+                "weights must ascend from more than 0 to 100 (a stage with a mirror may stay at the weight before)"
             )
         stages.append(dataclasses.replace(stage, number=len(stages) + 1))
     if stages[-1].weight != EVERYTHING:
@@ -149,6 +176,12 @@ def parse_stages(value: object, version: str, *, position: int = 1) -> tuple[Sta
             "Add {weight: 100} at the end."
         )
     return tuple(stages)
+
+
+def require_mirrors(stages: t.Sequence[Stage], able: str) -> None:
+    """Raise Unsupported when a stage asks for copies that the traffic system (its capability `able`) cannot make."""
+    for stage in stages:
+        require_mirror(able, stage.mirror, f"stage {stage.number}: the traffic system", "it has no way to")
 
 
 def next_stage(stages: t.Sequence[Stage], weight: Weight) -> int:
@@ -182,19 +215,26 @@ def status_of(version: str, split: t.Mapping[str, t.Any]) -> str:
 def _stage(number: int, entry: t.Mapping[str, t.Any], start: Weight, version: str) -> Stage:
     where = f"stage {number}"
     _known_keys(where, entry, _STAGE_KEYS)
-    if "weight" not in entry:
+    mirror = Weight.percent(entry.get("mirror") or 0, f"{where}: mirror")
+    if "weight" not in entry and mirror == NOTHING:
         raise InvalidInput(f"{where} has no weight; give the percentage of traffic that {version} is to receive")
-    weight = Weight.percent(entry["weight"])
-    at = f"at {weight}" if weight != NOTHING else "is proven in the preview, and no user sees it"
+    weight = Weight.percent(entry.get("weight", start.as_percent()))
+    if mirror > NOTHING and weight == EVERYTHING:
+        raise InvalidInput(
+            f"{where} has a mirror beside a weight of 100: {version} has every request already. Take the mirror out."
+        )
+    reached = f"mirror-{mirror.as_percent()}" if mirror > NOTHING and weight == start else weight.as_percent()
+    at = f"at {weight}{f' and copies of {mirror}' if mirror > NOTHING else ''}"
     return Stage(
         number=number,
-        name=str(entry.get("name") or weight.as_percent()),
+        name=str(entry.get("name") or reached),
         start=start,
         weight=weight,
         matches=tuple(Match.parse(match) for match in entry.get("matches") or ()),
         verify=_verify(where, entry.get("verify", True)),
         bake=seconds(entry.get("bake", 0), f"{where}: bake"),
         approval=_approval(where, entry.get("approve"), f"{version} {at}: go on?"),
+        mirror=mirror,
     )
 
 

@@ -24,10 +24,13 @@ options:
     required: true
   stages:
     description:
-      - Percentages, or mappings with the keys C(weight), C(name), C(matches), C(verify), C(bake) and C(approve).
+      - Percentages, or mappings with the keys C(weight), C(name), C(matches), C(mirror), C(verify), C(bake) and
+        C(approve).
       - C(weight) is the canary's share in percent. Weights ascend, and the last is 100. The first may be 0, which is
         the preview, for example to ask a question after it.
       - With O(strategy=blue_green) the weights are 0 and 100, and what is not given is filled in.
+      - C(mirror) is the share of all requests, in percent, of which the canary gets a copy in this stage. Such a stage
+        may leave C(weight) out and stays at the weight before, V(0) for the first.
       - C(matches) are match routes as of M(gradual.canary.traffic), the full list for this stage.
       - C(verify) is V(true), V(false), a profile (V(quick), V(standard), V(strict)) or a mapping with C(profile),
         C(delta),
@@ -51,18 +54,17 @@ options:
       - C(host) and C(address), one or both, are a way of your own to the version's Service, a route or an Ingress or
         the Service itself.
     type: raw
-  capabilities:
-    description:
-      - What the traffic system can do, as M(gradual.canary.traffic_info) returns it in
-        RV(gradual.canary.traffic_info#module:capabilities).
-      - Unless given, it is not checked that it can route by the matches of O(preview).
-    type: dict
   keep:
     description: How long the old version stays at full size after the promotion, such as V(30m), V(2h) or V(0).
     type: str
     default: "0"
   split:
     description: The split as M(gradual.canary.traffic_info) returns it in RV(gradual.canary.traffic_info#module:split).
+    type: dict
+  capabilities:
+    description:
+      - What the traffic system can do, as M(gradual.canary.traffic_info) returns it in
+        RV(gradual.canary.traffic_info#module:capabilities). Stages and a O(preview) that it cannot do are refused.
     type: dict
 seealso:
   - module: gradual.canary.traffic_info
@@ -74,6 +76,7 @@ EXAMPLES = r"""
   gradual.canary.plan:
     version: v2
     stages:
+      - {mirror: 10}
       - 1
       - {weight: 10, verify: standard, bake: 5m}
       - {weight: 50, approve: {prompt: "v2 at 50 %: go on?", timeout: 30m}}
@@ -127,6 +130,7 @@ stages:
       start: "0"
       weight: "10"
       matches: []
+      mirror: "0"
       verify: {profile: standard}
       bake: 300
       approve: null
@@ -156,6 +160,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._plan import (
     STRATEGIES,
     next_stage,
     parse_plan,
+    require_mirrors,
     seconds,
     status_of,
 )
@@ -181,6 +186,8 @@ def run(task: _task.Task) -> _task.Values:
     version, split = params["version"], params["split"] or {}
     plan = parse_plan(params["stages"], version, params["strategy"])
     ways = parse_preview(params["preview"], params["capabilities"])
+    if params["capabilities"] is not None:
+        require_mirrors(plan.stages, params["capabilities"].get("mirror", "none"))
     if params["strategy"] == "blue_green":
         require_blue_green(ways, params["capabilities"] or {})
     status = status_of(version, split)
