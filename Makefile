@@ -20,7 +20,7 @@ export VENV PYTHON TIERS
 VERSION := $(shell awk '$$1 == "version:" {print $$2}' galaxy.yml)
 TARBALL := .cache/dist/gradual-canary-$(VERSION).tar.gz
 
-.PHONY: help setup pins check lint format types sanity unit build install-test importer changelog lab contract e2e load bench bench-backends bench-peers demo test clean
+.PHONY: help setup pins check lint format types sanity unit build install-test importer changelog lab contract e2e load soak bench bench-backends bench-peers demo test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ e2e: setup ## the playbooks end to end, on the lab (E2E="tests/e2e/x.py -k name"
 
 load: setup ## no request lost, under load on the lab, all variants (LOAD="-k name" for some)
 	@$(ON_CLUSTER) $(PYTEST) tests/load $(LOAD)
+
+soak: setup ## over 100,000 requests for each backend, and the guide's tables of them (SOAK="--resume" and so on)
+	@$(ON_CLUSTER) env PYTHONPATH="$(COLLECTIONS):." $(BIN)/python -m tests.load.soak $(SOAK)
 
 bench: setup ## measure, each figure beside the naive form
 	@$(BIN)/python tests/bench/run.py

@@ -258,6 +258,7 @@ capabilities:
     zero_stable_endpoints: 5xx_for_all
     propagation_seconds: 5.0
     weights: any
+    in_place: false
     mirror: none
 writes:
   description: Every write that was made, or in check mode would be.

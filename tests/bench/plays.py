@@ -210,7 +210,7 @@ def prove(weight: int, **options: Any) -> Task:
 
 def shift(weight: int, before: int) -> Task:
     """Return the task that runs the role of one stage."""
-    stage = {"weight": weight, "matches": [], "verify": {}, "bake": 0}
+    stage = {"weight": weight, "matches": [], "mirror": "0", "verify": {}, "bake": 0}
     return {
         "name": f"Shift {weight} percent to v2",
         "ansible.builtin.include_role": {"name": "gradual.canary.shift"},
