@@ -246,7 +246,7 @@ def run(task: _task.Task) -> _task.Values:
     """Bring the traffic into the wanted state, and wait until the controller has taken it."""
     params = task.params
     target = Target(params["namespace"], params["app"], params["version"])
-    backend = _backends.get(task.cluster, target, params["backend"])
+    backend = _backends.get(task.cluster, target, params["backend"], task.placement)
     change, findings = _move(task, backend)
     task.note(*change.differences)
     live = _live(change, backend, params["timeout"])

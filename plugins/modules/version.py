@@ -210,6 +210,11 @@ version:
       description: The version it replaces; null when that was not given.
       type: str
       sample: v1
+    cluster:
+      description:
+        - The cluster it runs in, as the context of its kubeconfig is named, or else the server's URL; null when absent.
+      type: str
+      sample: lab
   sample:
     name: v2
     deployment: web-v2
@@ -219,6 +224,7 @@ version:
     ready: 3
     image: registry.example.com/web:v2
     replaces: v1
+    cluster: lab
 seconds:
   description: How long it took.
   returned: success
@@ -261,6 +267,7 @@ writes:
       body: {apiVersion: apps/v1, kind: Deployment}
 """
 
+import dataclasses
 import time
 import typing as t
 
@@ -269,6 +276,7 @@ from ansible_collections.gradual.canary.plugins.module_utils import _backends as
 from ansible_collections.gradual.canary.plugins.module_utils import _task
 from ansible_collections.gradual.canary.plugins.module_utils._backends._arguments import backend
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
 from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle, Outcome
 from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
@@ -305,14 +313,23 @@ ARGUMENTS = (
     )
     + arguments.ArgumentSpec({"backend": {**backend().options["backend"], "required": False}})
 )
-_NOTHING = {**dict.fromkeys(("deployment", "service", "port", "image", "replaces")), "replicas": 0, "ready": 0}
+_NOTHING = {
+    **dict.fromkeys(("deployment", "service", "port", "image", "replaces", "cluster")),
+    "replicas": 0,
+    "ready": 0,
+}
 
 
 def run(task: _task.Task) -> _task.Values:
     """Bring one version into the wanted state and wait for it."""
     started = time.monotonic()
     identity = Identity(task.params["namespace"], task.params["app"], task.params["version"])
-    lifecycle = Lifecycle(task.cluster, task, identity, _wait(task, identity), waits=task.params["wait"])
+    replaces = task.params["replaces"]
+    cluster = task.placement.place(
+        identity.namespace, identity.name, replaces and dataclasses.replace(identity, version=replaces).name
+    )
+    wait = _wait(task, cluster, identity)
+    lifecycle = Lifecycle(cluster, task, identity, wait, waits=task.params["wait"])
     words, deployed = _STATES[task.params["state"]](task, lifecycle, identity)
     version = deployed.as_result() if deployed else {"name": identity.version, **_NOTHING}
     return {"msg": words, "version": version, "seconds": round(time.monotonic() - started, 1)}
@@ -338,12 +355,12 @@ _STATES = {"present": _present, "scaled_down": _scaled_down, "absent": _absent}
 
 def _serves(task: _task.Task, identity: Identity) -> t.Callable[[str], bool]:
     target = Target(identity.namespace, identity.app, identity.version)
-    return backends.get(task.cluster, target, task.params["backend"]).serves
+    return backends.get(task.cluster, target, task.params["backend"], task.placement).serves
 
 
-def _wait(task: _task.Task, identity: Identity) -> Wait:
+def _wait(task: _task.Task, cluster: Cluster, identity: Identity) -> Wait:
     return Wait(
-        task.cluster,
+        cluster,
         identity,
         seconds=task.params["timeout"],
         unschedulable_after=task.params["unschedulable_after"],

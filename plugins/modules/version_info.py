@@ -80,6 +80,10 @@ versions:
       description: The version it was deployed to replace; null when that was not given.
       type: str
       sample: v1
+    cluster:
+      description: The cluster it runs in, as the context of its kubeconfig is named, or else the server's URL.
+      type: str
+      sample: lab
     created:
       description: When the Deployment was created.
       type: str
@@ -118,8 +122,18 @@ ARGUMENTS = arguments.cluster() + arguments.target()
 def run(task: _task.Task) -> _task.Values:
     """List the versions of an application; reads only."""
     app = task.params["app"]
-    versions = Workloads(task.cluster, task).versions(task.params["namespace"], app)
-    words = ", ".join(f"{one.identity.version} ({one.rollout})" for one in versions)
+    versions = sorted(
+        (
+            one
+            for cluster in task.placement.versions
+            for one in Workloads(cluster, task).versions(task.params["namespace"], app)
+        ),
+        key=lambda one: (one.created, one.identity.name),
+    )
+    words = ", ".join(
+        f"{one.identity.version} ({one.rollout}{f', in {one.cluster}' if task.placement.elsewhere else ''})"
+        for one in versions
+    )
     number = f"{len(versions)} version{'' if len(versions) == 1 else 's'}"
     return {
         "msg": f"{app} has {number}: {words}"

@@ -14,7 +14,13 @@ import dataclasses
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER, Cluster
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, ForeignOwner, InvalidInput
+from ansible_collections.gradual.canary.plugins.module_utils._errors import (
+    Conflict,
+    ForeignOwner,
+    InvalidInput,
+    Unsupported,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._placement import Placement
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     Capabilities,
@@ -103,10 +109,21 @@ class Backend(abc.ABC):
     knows_versions: t.ClassVar[bool] = False
     """Whether `observe` knows the versions for sure; else their Services are asked, which know better."""
 
-    def __init__(self, cluster: Cluster, target: Target, options: Options) -> None:
+    def __init__(self, cluster: Cluster, target: Target, options: Options, placement: Placement | None = None) -> None:
+        """cluster: where the traffic system's objects are. placement: where the versions are; there too by default."""
         self.cluster = cluster
         self.target = target
         self.options = options
+        self.placement = placement or Placement(cluster)
+        if self.placement.elsewhere:
+            self.require_elsewhere()
+
+    def require_elsewhere(self) -> None:
+        """Raise Unsupported unless versions may run in other clusters than the traffic system's objects are in."""
+        raise Unsupported(
+            f"{self.name} sends to Services of its own cluster only, so version_clusters cannot be given with it. "
+            "Nothing was changed; leave it out."
+        )
 
     @property
     @abc.abstractmethod
