@@ -239,6 +239,7 @@ writes:
   elements: dict
   sample:
     - verb: patch
+      server: "https://10.0.0.1:6443"
       path: /apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/web
       body:
         - {op: test, path: /spec/rules/0/backendRefs/0/weight, value: 9000}

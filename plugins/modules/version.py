@@ -263,6 +263,7 @@ writes:
   elements: dict
   sample:
     - verb: apply
+      server: "https://10.0.0.1:6443"
       path: /apis/apps/v1/namespaces/shop/deployments/web-v2
       body: {apiVersion: apps/v1, kind: Deployment}
 """
