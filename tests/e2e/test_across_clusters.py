@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +24,10 @@ import yaml
 
 from tests.contract.cluster_access import Access, Operator
 from tests.contract.systems.ingress_nginx import PREFIX, path
+from tests.contract.workloads import IMAGE
 from tests.e2e.conftest import OpenShop
 from tests.e2e.test_release import all_on, nothing_changes, release, said, traffic
-from tests.e2e.test_repointing import leads_to
+from tests.e2e.test_repointing import leads_to, led_to_v1
 from tests.shop.discovery import Discovery
 from tests.shop.load import Load
 from tests.shop.operators import ROOT
@@ -82,11 +85,7 @@ def clusters(open_shop: OpenShop, beside: Access) -> Iterator[TwoClusters]:
     """v1 serves in the first of the versions' clusters; the main Ingress leads to it, and there is no canary."""
     shop = open_shop("apig", canary_backend=BACKEND, canary_stages=STAGES)
     both = TwoClusters(shop, beside)
-    leading = path("/", "web-v1")
-    leading["backend"]["service"]["port"] = {"number": 8080}
-    rules = [{"host": shop.hostname, "http": {"paths": [leading]}}]
-    both.here.edit("Ingress", "web", shop.namespace, {"spec": {"rules": rules}})
-    both.here.delete("Service", "web", shop.namespace)
+    led_to_v1(shop)
     both.there.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shop.namespace}})
     try:
         with contextlib.ExitStack() as stack:
@@ -156,6 +155,32 @@ def test_a_version_goes_to_the_other_cluster_and_back_and_no_request_is_lost(
     print(f"steady load: {counts['requests']} requests, lost: {counts['failed']}")
     assert counts["failed"] == 0, counts
     assert counts["requests"] > 1000
+
+
+def test_the_commands_in_the_shipped_inventory_work_with_it(clusters: TwoClusters) -> None:
+    if not IMAGE.startswith("canary.lab/"):
+        pytest.skip("the shipped inventories name the lab's images")
+    shop = clusters.shop
+    shipped = ROOT / "inventories" / "apig_across_clusters" / "hosts.yml"
+    host = yaml.safe_load(shipped.read_text())["all"]["hosts"]["shop"]
+    mine = shop.inventory["canary_cluster"]
+    assert {**host["canary_cluster"], "kubeconfig": mine["kubeconfig"]} == mine
+    shop.operator.inventory = shipped
+    here = {
+        "canary_cluster": mine,
+        "canary_namespace": shop.namespace,
+        "canary_client": {**host["canary_client"], "url": f"http://{shop.hostname}/", "rate": 1000},
+    }
+    here["canary_client"]["address"] = shop.system.address
+    commands = re.findall(r"^#   ansible-playbook (\S+) +-i inventories/\w+ *(.*)$", shipped.read_text(), re.MULTILINE)
+    assert [playbook for playbook, _arguments in commands] == [
+        "gradual.canary.status",
+        "gradual.canary.release",
+        "gradual.canary.rollback",
+    ]
+    for playbook, arguments in commands:
+        shop.operator.run(playbook, *shlex.split(arguments), **here).require()
+    all_on(shop, "v1")
 
 
 def test_a_release_that_holds_is_taken_back_and_the_status_tells_where_versions_are(clusters: TwoClusters) -> None:

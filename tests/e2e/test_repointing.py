@@ -23,6 +23,7 @@ def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
 
 
 def led_to_v1(opened: Shop) -> Shop:
+    """Let the main Ingress lead to v1's Service, and remove the one that had all versions."""
     operator = opened.access.operator()
     leading = path("/", "web-v1")
     leading["backend"]["service"]["port"] = {"number": 8080}
