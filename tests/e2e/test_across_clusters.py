@@ -83,7 +83,8 @@ class TwoClusters:
 @pytest.fixture
 def clusters(open_shop: OpenShop, beside: Access) -> Iterator[TwoClusters]:
     """v1 serves in the first of the versions' clusters; the main Ingress leads to it, and there is no canary."""
-    shop = open_shop("apig", canary_backend=BACKEND, canary_stages=STAGES)
+    # The drain is longer than the longest requests of the load.
+    shop = open_shop("apig", canary_backend=BACKEND, canary_stages=STAGES, canary_drain=6)
     both = TwoClusters(shop, beside)
     led_to_v1(shop)
     both.there.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shop.namespace}})
