@@ -25,7 +25,7 @@ import yaml
 from tests.contract.cluster_access import Access, Operator
 from tests.contract.systems.ingress_nginx import PREFIX, path
 from tests.contract.workloads import IMAGE
-from tests.e2e.conftest import OpenShop
+from tests.e2e.conftest import WORKLOAD, OpenShop
 from tests.e2e.test_release import all_on, nothing_changes, release, said, traffic
 from tests.e2e.test_repointing import leads_to, led_to_v1
 from tests.shop.discovery import Discovery
@@ -83,8 +83,10 @@ class TwoClusters:
 @pytest.fixture
 def clusters(open_shop: OpenShop, beside: Access) -> Iterator[TwoClusters]:
     """v1 serves in the first of the versions' clusters; the main Ingress leads to it, and there is no canary."""
-    # The drain is longer than the longest requests of the load.
-    shop = open_shop("apig", canary_backend=BACKEND, canary_stages=STAGES, canary_drain=6)
+    # The drain is longer than the longest requests of the load. A pod that a busy machine lets wait stays ready.
+    patient = {"readiness": {"path": "/readyz", "period": 1, "timeout": 10, "failures": 10}}
+    workload = {**WORKLOAD, "replicas": 2, "probes": patient}
+    shop = open_shop("apig", canary_backend=BACKEND, canary_stages=STAGES, canary_drain=6, canary_workload=workload)
     both = TwoClusters(shop, beside)
     led_to_v1(shop)
     both.there.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": shop.namespace}})
@@ -129,11 +131,11 @@ def test_a_version_goes_to_the_other_cluster_and_back_and_no_request_is_lost(
     clusters: TwoClusters, tmp_path: Path
 ) -> None:
     shop = clusters.shop
-    with Load(shop.system.address, shop.hostname, tmp_path / "load.json", rate=100, long=5) as load:
+    with Load(shop.system.address, shop.hostname, tmp_path / "load.json", rate=30, long=3) as load:
         predicted = release(shop, "v2", "--check").require()
-        assert clusters.homes() == {"web-v1": ("here", 1)}
+        assert clusters.homes() == {"web-v1": ("here", 2)}
         run = release(shop, "v2").require()
-        assert clusters.homes() == {"web-v1": ("here", 0), "web-v2": ("there", 1)}
+        assert clusters.homes() == {"web-v1": ("here", 0), "web-v2": ("there", 2)}
         servers = [(write["server"], write["verb"], write["path"]) for write in run.writes]
         assert [(write["server"], write["verb"], write["path"]) for write in predicted.writes] == servers
         assert leads_to(shop) == {"web": "web-v2"}
@@ -141,14 +143,14 @@ def test_a_version_goes_to_the_other_cluster_and_back_and_no_request_is_lost(
         nothing_changes(release(shop, "v2"))
         # The next release takes the first cluster again, without anything being turned round.
         release(shop, "v4").require()
-        assert clusters.homes() == {"web-v2": ("there", 0), "web-v4": ("here", 1)}
+        assert clusters.homes() == {"web-v2": ("there", 0), "web-v4": ("here", 2)}
         all_on(shop, "v4")
         # And back to where the version before is.
         shop.run("rollback").require()
-        assert clusters.homes() == {"web-v2": ("there", 1), "web-v4": ("here", 0)}
+        assert clusters.homes() == {"web-v2": ("there", 2), "web-v4": ("here", 0)}
         all_on(shop, "v2")
         shop.run("cleanup").require()
-        assert clusters.homes() == {"web-v2": ("there", 1)}
+        assert clusters.homes() == {"web-v2": ("there", 2)}
         assert clusters.ingresses(clusters.here) == {"web"}
         assert clusters.ingresses(clusters.there) == set()
         nothing_changes(shop.run("cleanup"))
@@ -196,9 +198,9 @@ def test_a_release_that_holds_is_taken_back_and_the_status_tells_where_versions_
         "canary-weight",
     }
     told = said(shop.run("status"))
-    assert "v1 (1 of 1 pods available, in stable), v2 (1 of 1 pods available, in canary)" in told, told
+    assert "v1 (2 of 2 pods available, in stable), v2 (2 of 2 pods available, in canary)" in told, told
     shop.run("rollback").require()
-    assert clusters.homes() == {"web-v1": ("here", 1), "web-v2": ("there", 0)}
+    assert clusters.homes() == {"web-v1": ("here", 2), "web-v2": ("there", 0)}
     all_on(shop, "v1")
 
 
@@ -242,7 +244,7 @@ def test_an_ingress_that_was_left_in_the_other_cluster_is_named_and_its_version_
     run = release(shop, "v2")
     assert run.code != 0
     assert f"Ingress {shop.namespace}/route2 in canary is there for" in run.output
-    assert clusters.homes()["web-v2"] == ("there", 1), "nothing is taken from a version that an Ingress leads to"
+    assert clusters.homes()["web-v2"] == ("there", 2), "nothing is taken from a version that an Ingress leads to"
     clusters.there.delete("Ingress", "route2", shop.namespace)
     release(shop, "v2").require()
     assert traffic(shop)["stable"]["version"] == "v2"
