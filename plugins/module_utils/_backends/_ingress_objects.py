@@ -23,7 +23,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
     stable_routes,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Options, Target
-from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import endpoints_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import version_behind
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
@@ -143,11 +142,6 @@ class IngressObjects(Backend):
         """Return a Service from the cluster of its pods. Raises NotFound."""
         home = self.placement.home(self.target.namespace, name) or self.cluster
         return home.get("Service", name, self.target.namespace)
-
-    def endpoints_of(self, service: str) -> frozenset[str]:
-        """Return the ready pods of a Service, in the cluster that it is in."""
-        home = self.placement.home(self.target.namespace, service)
-        return frozenset() if home is None else endpoints_of(home, self.target.namespace, service)
 
     def get_stable(self, canary: Object | None) -> Object:
         return self.get_service(self.stable_service(canary))

@@ -13,6 +13,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._contract
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import Controller
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
     SERVICE_LABEL,
+    endpoints_at_home,
     endpoints_of,
     ready_endpoints,
 )
@@ -77,8 +78,8 @@ class Scene:
             everywhere=everywhere,
             stable_service=placement.find_service(namespace, stable),
             canary_service=placement.find_service(namespace, target.canary_service),
-            stable_pods=_endpoints(placement, namespace, stable),
-            canary_pods=_endpoints(placement, namespace, target.canary_service),
+            stable_pods=endpoints_at_home(placement, namespace, stable),
+            canary_pods=endpoints_at_home(placement, namespace, target.canary_service),
             rehearsed=placement.rehearsed(namespace, target.canary_service),
             abroad=Abroad.look(placement, setting, stable) if placement.elsewhere else None,
         )
@@ -114,11 +115,6 @@ class Abroad:
                 (other.name, item) for other in placement.foreign for item in other.search("Ingress", namespace)
             ),
         )
-
-
-def _endpoints(placement: Placement, namespace: str, service: str) -> frozenset[str]:
-    home = placement.home(namespace, service)
-    return frozenset() if home is None else endpoints_of(home, namespace, service)
 
 
 def _stand_in(cluster: Cluster, namespace: str, service: str, seconds: float) -> frozenset[str] | None:
