@@ -168,7 +168,7 @@ def test_the_commands_in_the_shipped_inventory_work_with_it(clusters: TwoCluster
     host = yaml.safe_load(shipped.read_text())["all"]["hosts"]["shop"]
     mine = shop.inventory["canary_cluster"]
     assert {**host["canary_cluster"], "kubeconfig": mine["kubeconfig"]} == mine
-    shop.operator.inventory = shipped
+    own, shop.operator.inventory = shop.operator.inventory, shipped
     here = {
         "canary_cluster": mine,
         "canary_namespace": shop.namespace,
@@ -183,6 +183,7 @@ def test_the_commands_in_the_shipped_inventory_work_with_it(clusters: TwoCluster
     ]
     for playbook, arguments in commands:
         shop.operator.run(playbook, *shlex.split(arguments), **here).require()
+    shop.operator.inventory = own
     all_on(shop, "v1")
 
 
