@@ -178,7 +178,9 @@ class Capabilities:
     ``no_share`` where its endpoints are its share, or ``unknown``.
     zero_stable_endpoints: the same for stable: ``5xx`` for its share, ``5xx_for_all`` whatever the weight,
     ``no_share``, or ``unknown``.
-    weights: ``any`` multiple of the resolution, or ``ratio``: those that numbers of pods can make.
+    weights: ``any`` multiple of the resolution, ``ratio``: those that numbers of pods can make, or ``steps``: those
+    that the workload's own steps name.
+    in_place: whether all versions are templates of one workload.
     mirror: of which requests the canary can be sent copies: ``any`` share, ``all`` or none of them, or ``none``.
     """
 
@@ -193,6 +195,7 @@ class Capabilities:
     zero_stable_endpoints: str
     propagation_seconds: float
     weights: str = "any"
+    in_place: bool = False
     mirror: str = "none"
 
     def as_result(self) -> dict[str, t.Any]:

@@ -41,6 +41,10 @@ options:
       - V(scaled_down) takes away the pods of a version that no request can reach, and keeps its objects.
       - V(absent) takes away the pods too, and then deletes the Service, the objects of the manifests that carry the
         version's labels, and the Deployment.
+      - With O(backend.type=deployment) V(present) gives the one Deployment the version's template and pauses it in the
+        same write, so that no pod is touched before traffic is moved; where there is no Deployment yet, it is made.
+        Without O(image) and manifests the template is one that the Deployment had before. V(scaled_down) and V(absent)
+        take a template away that has no pod yet, and have nothing else to do.
     type: str
     choices: [present, scaled_down, absent]
     default: present
@@ -81,6 +85,8 @@ options:
       - Whether to take over a Deployment and a Service of the version's name that something else made.
       - Takes the fields you give from their former field managers. Those you do not give stay as they are, so does the
         selector of the Deployment, which cannot be changed, and the name of its one container.
+      - With O(backend.type=deployment) it is the one Deployment that something else made, which stays as it is but for
+        its template; its ports stay too, and its readiness probe unless another one is given. Needed in each release.
       - Give probes of the kind it has.
       - The pods are replaced, and ready, before the Service selects the new ones.
     type: bool
@@ -105,10 +111,18 @@ options:
       - At least as long as the longest request.
     type: int
     default: 0
+  keep:
+    description:
+      - How long the version stays at full size before V(scaled_down) or V(absent), for example V(30m), V(2h) or V(0).
+      - The first time its end is recorded as annotation C(gradual.canary/keep-until) of the Deployment, and nothing
+        else is done. Until then the task changes nothing, and after it the pods are taken away.
+      - V(0), or nothing, ends it now, whatever is recorded. V(present) takes the record away.
+    type: str
   backend:
     description:
       - The traffic system that splits the application's requests, and the objects of it that do.
-      - Needed for V(scaled_down) and V(absent), which ask it whether the version can still be reached.
+      - Needed for V(scaled_down) and V(absent), which ask it whether the version can still be reached, and in every
+        state for one whose versions are templates of one workload (V(deployment)).
     type: dict
     required: false
 seealso:
@@ -211,20 +225,13 @@ version:
       type: str
       sample: v1
     cluster:
-      description:
-        - The cluster it runs in, as the context of its kubeconfig is named, or else the server's URL; null when absent.
+      description: Context of the cluster it runs in, or else the server's URL; null when absent.
       type: str
       sample: lab
-  sample:
-    name: v2
-    deployment: web-v2
-    service: web-v2
-    port: 8080
-    replicas: 3
-    ready: 3
-    image: registry.example.com/web:v2
-    replaces: v1
-    cluster: lab
+    keep_until:
+      description: Until when it stays at full size although it does not serve; null when nothing is recorded.
+      type: str
+      sample: "2026-11-20T10:30:00Z"
 seconds:
   description: How long it took.
   returned: success
@@ -276,18 +283,16 @@ from ansible_collections.gradual.canary.plugins.module_utils import _arguments a
 from ansible_collections.gradual.canary.plugins.module_utils import _backends as backends
 from ansible_collections.gradual.canary.plugins.module_utils import _task
 from ansible_collections.gradual.canary.plugins.module_utils._backends._arguments import backend
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import WorkloadIdentity
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
-from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle, Outcome
-from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
-    Identity,
-    Manifests,
-    from_objects,
-    read_file,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._in_place import InPlaceLifecycle
+from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle
+from ansible_collections.gradual.canary.plugins.module_utils._manifests import Identity
+from ansible_collections.gradual.canary.plugins.module_utils._plan import seconds
 from ansible_collections.gradual.canary.plugins.module_utils._rollout import Wait
-from ansible_collections.gradual.canary.plugins.module_utils._short_form import OPTIONS, ShortForm
+from ansible_collections.gradual.canary.plugins.module_utils._short_form import OPTIONS, wanted_manifests
 
 ARGUMENTS = (
     arguments.cluster()
@@ -307,6 +312,7 @@ ARGUMENTS = (
             "timeout": {"type": "int", "default": 300},
             "unschedulable_after": {"type": "int", "default": 15},
             "drain": {"type": "int", "default": 0},
+            "keep": {"type": "str"},
         },
         mutually_exclusive=[("image", "manifests", "manifests_file")],
         required_if=[("state", "scaled_down", ["backend"]), ("state", "absent", ["backend"])],
@@ -314,49 +320,61 @@ ARGUMENTS = (
     )
     + arguments.ArgumentSpec({"backend": {**backend().options["backend"], "required": False}})
 )
-_NOTHING = {
-    **dict.fromkeys(("deployment", "service", "port", "image", "replaces", "cluster")),
-    "replicas": 0,
-    "ready": 0,
-}
+_NO_NAMES = dict.fromkeys(("deployment", "service", "port", "image", "replaces", "cluster", "keep_until"))
+_NOTHING = {**_NO_NAMES, "replicas": 0, "ready": 0}
 
 
 def run(task: _task.Task) -> _task.Values:
     """Bring one version into the wanted state and wait for it."""
     started = time.monotonic()
     identity = Identity(task.params["namespace"], task.params["app"], task.params["version"])
-    replaces = task.params["replaces"]
-    cluster = task.placement.place(
-        identity.namespace, identity.name, replaces and dataclasses.replace(identity, version=replaces).name
-    )
-    wait = _wait(task, cluster, identity)
-    lifecycle = Lifecycle(cluster, task, identity, wait, waits=task.params["wait"])
-    words, deployed = _STATES[task.params["state"]](task, lifecycle, identity)
+    words, deployed = _STATES[task.params["state"]](task, _lifecycle(task, identity), identity)
     version = deployed.as_result() if deployed else {"name": identity.version, **_NOTHING}
     return {"msg": words, "version": version, "seconds": round(time.monotonic() - started, 1)}
 
 
-def _present(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
-    wanted = _manifests(task.params, identity)
+def _lifecycle(task: _task.Task, identity: Identity) -> Lifecycle | InPlaceLifecycle:
+    """Return what brings a version into a state: one with a Deployment of its own, or a template of a workload."""
+    waits = task.params["wait"]
+    backend = _backend(task, identity) if task.params["backend"] else None
+    if backend is None or not backend.in_place:
+        replaces = task.params["replaces"]
+        before = replaces and dataclasses.replace(identity, version=replaces).name
+        cluster = task.placement.place(identity.namespace, identity.name, before)
+        return Lifecycle(cluster, task, identity, _wait(task, cluster, identity), waits=waits)
+    wait = _wait(task, task.cluster, WorkloadIdentity.first(identity, backend.workload_name))
+    return InPlaceLifecycle(task.cluster, task, backend, identity, wait, waits=waits)
+
+
+def _present(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:
+    if task.params["keep"]:
+        raise InvalidInput("keep is for the states scaled_down and absent; a version that is present has no end")
+    wanted = wanted_manifests(task.params, identity)
     if wanted is None:
         return lifecycle.scale(task.params["replicas"])
     return lifecycle.deploy(wanted, adopt=task.params["adopt"])
 
 
-def _scaled_down(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
-    return lifecycle.scale_down(_serves(task, identity), drain=task.params["drain"])
+def _scaled_down(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:
+    kept = lifecycle.keep(seconds(task.params["keep"] or 0, "keep"))
+    return kept or lifecycle.scale_down(_serves(task, identity), drain=task.params["drain"])
 
 
-def _absent(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
-    return lifecycle.remove(_serves(task, identity), drain=task.params["drain"])
+def _absent(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:
+    kept = lifecycle.keep(seconds(task.params["keep"] or 0, "keep"))
+    return kept or lifecycle.remove(_serves(task, identity), drain=task.params["drain"])
 
 
 _STATES = {"present": _present, "scaled_down": _scaled_down, "absent": _absent}
 
 
 def _serves(task: _task.Task, identity: Identity) -> t.Callable[[str], bool]:
+    return _backend(task, identity).serves
+
+
+def _backend(task: _task.Task, identity: Identity) -> Backend:
     target = Target(identity.namespace, identity.app, identity.version)
-    return backends.get(task.cluster, target, task.params["backend"], task.placement).serves
+    return backends.get(task.cluster, target, task.params["backend"], task.placement)
 
 
 def _wait(task: _task.Task, cluster: Cluster, identity: Identity) -> Wait:
@@ -367,24 +385,6 @@ def _wait(task: _task.Task, cluster: Cluster, identity: Identity) -> Wait:
         unschedulable_after=task.params["unschedulable_after"],
         show=task.terminal.show,
     )
-
-
-def _manifests(params: t.Mapping[str, t.Any], identity: Identity) -> Manifests | None:
-    """Return what to deploy; None when an existing version is only to be scaled."""
-    replicas, replaces = params["replicas"], params["replaces"]
-    if replaces == identity.version:
-        raise InvalidInput(f"replaces must name another version than {identity.version}: the one that is stable")
-    if replicas is not None and replicas < 0:
-        raise InvalidInput(f"replicas is {replicas}; give 0 or more")
-    if params["adopt"] and not params["wait"]:
-        raise InvalidInput("adopt needs wait: true: a Service taken over must not select pods that are not ready yet")
-    if params["image"]:
-        given = {option: params[option] for option in OPTIONS if params[option] is not None}
-        return ShortForm(image=params["image"], **given).manifests(identity, replicas=replicas, replaces=replaces)
-    if params["manifests"] is None and params["manifests_file"] is None:
-        return None
-    objects = params["manifests"] if params["manifests_file"] is None else read_file(params["manifests_file"])
-    return from_objects(identity, objects, replicas=replicas, replaces=replaces)
 
 
 def main() -> None:

@@ -19,6 +19,15 @@ extends_documentation_fragment:
   - gradual.canary.attributes.group
   - gradual.canary.cluster
   - gradual.canary.target
+  - gradual.canary.backend
+options:
+  backend:
+    description:
+      - The traffic system, where it is one whose versions are templates of one workload (V(deployment)); they are then
+        the templates that it has or remembers.
+      - Has no effect with any other.
+    type: dict
+    required: false
 seealso:
   - module: gradual.canary.version
 """
@@ -84,8 +93,16 @@ versions:
       description: The cluster it runs in, as the context of its kubeconfig is named, or else the server's URL.
       type: str
       sample: lab
+    keep_until:
+      description: Until when it stays at full size although it does not serve; null when nothing is recorded.
+      type: str
+      sample: null
+    kept:
+      description: Whether that time has not come yet, and the version has pods.
+      type: bool
+      sample: false
     created:
-      description: When the Deployment was created.
+      description: When the Deployment was created, or the ReplicaSet of a template; null for one that has none yet.
       type: str
       sample: "2026-11-20T09:30:00Z"
     autoscaler:
@@ -112,36 +129,59 @@ cluster:
   sample: {server: "https://10.0.0.1:6443", context: lab, user: admin, requests: 3}
 """
 
-from ansible_collections.gradual.canary.plugins.module_utils import _arguments as arguments
-from ansible_collections.gradual.canary.plugins.module_utils import _task
-from ansible_collections.gradual.canary.plugins.module_utils._workloads import Workloads
+import datetime
+from collections.abc import Sequence
 
-ARGUMENTS = arguments.cluster() + arguments.target()
+from ansible_collections.gradual.canary.plugins.module_utils import _arguments as arguments
+from ansible_collections.gradual.canary.plugins.module_utils import _backends as backends
+from ansible_collections.gradual.canary.plugins.module_utils import _task
+from ansible_collections.gradual.canary.plugins.module_utils._backends._arguments import backend
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._in_place import VersionInPlace, versions_in_place
+from ansible_collections.gradual.canary.plugins.module_utils._keep import is_kept, is_over, now, recorded
+from ansible_collections.gradual.canary.plugins.module_utils._workloads import Deployed, Workloads
+
+ARGUMENTS = (
+    arguments.cluster()
+    + arguments.target()
+    + arguments.ArgumentSpec({"backend": {**backend().options["backend"], "required": False}})
+)
 
 
 def run(task: _task.Task) -> _task.Values:
     """List the versions of an application; reads only."""
     app = task.params["app"]
-    versions = sorted(
-        (
-            one
-            for cluster in task.placement.versions
-            for one in Workloads(cluster, task).versions(task.params["namespace"], app)
-        ),
-        key=lambda one: (one.created, one.identity.name),
-    )
+    versions, at = _versions(task), now()
     words = ", ".join(
-        f"{one.identity.version} ({one.rollout}{f', in {one.cluster}' if task.placement.elsewhere else ''})"
-        for one in versions
+        f"{one.as_result()['name']} ({one.rollout}{_place(task, one)}{_end(one, at)})" for one in versions
     )
     number = f"{len(versions)} version{'' if len(versions) == 1 else 's'}"
     return {
         "msg": f"{app} has {number}: {words}"
         if versions
         else f"{app} has no versions in namespace {task.params['namespace']}",
-        "versions": [one.as_info() for one in versions],
+        "versions": [{**one.as_info(), "kept": is_kept(one.deployment, at)} for one in versions],
         "longest_grace": max((one.grace for one in versions), default=0),
     }
+
+
+def _versions(task: _task.Task) -> Sequence[Deployed | VersionInPlace]:
+    namespace, app = task.params["namespace"], task.params["app"]
+    if task.params["backend"]:
+        traffic = backends.get(task.cluster, Target(namespace, app), task.params["backend"], task.placement)
+        if traffic.in_place:
+            return versions_in_place(task.cluster, traffic)
+    found = [one for cluster in task.placement.versions for one in Workloads(cluster, task).versions(namespace, app)]
+    return sorted(found, key=lambda one: (one.created, one.identity.name))
+
+
+def _place(task: _task.Task, one: Deployed | VersionInPlace) -> str:
+    return f", in {one.as_result()['cluster']}" if task.placement.elsewhere else ""
+
+
+def _end(one: Deployed | VersionInPlace, at: datetime.datetime) -> str:
+    until = recorded(one.deployment)
+    return f", kept until {until}{', which is over' if is_over(until, at) else ''}" if until else ""
 
 
 def main() -> None:

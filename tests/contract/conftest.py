@@ -30,6 +30,7 @@ SYSTEMS = {
     "apig": "tests.contract.systems.ingress_nginx:Apig",
     "apig_repointed": "tests.contract.systems.ingress_nginx:ApigRepointed",
     "replicas": "tests.contract.systems.replicas:ReplicasSystem",
+    "deployment": "tests.contract.systems.deployment:DeploymentSystem",
 }
 
 Enter = Callable[[str], tuple[type[TrafficSystem], str]]

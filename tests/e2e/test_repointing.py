@@ -77,7 +77,8 @@ def test_the_flow_of_the_api_gateways_guide_runs_as_the_documentation_shows_it(
     run = opened.operator.run(str(playbook), canary_version="v2").require()
     proofs = [traffic["proof"]["msg"] for traffic in run.values_of("gradual.canary.traffic") if traffic.get("proof")]
     assert [proof.split(" proven")[0] for proof in proofs] == ["0 %", "30 %", "100 %"]
-    assert "X-Canary" in proofs[0]
+    (tested,) = [values["matches"] for values in run.values("proof") if values.get("matches")]
+    assert tested[0]["match"] == {"header": "X-Canary", "value": "v2"}
     all_on(opened, "v2")
     assert leads_to(opened) == {"web": "web" if promotion == "selector" else "web-v2"}
     assert pods_wanted(opened) == {"v1": 0, "v2": 1}

@@ -22,6 +22,9 @@ class System:
     propagation: seconds a change takes at most until every answer follows it (measured on the lab).
     kinds: those of its objects that a cluster without it does not know.
     example: the inventory that shows it, where that is another one's too.
+    stages: the percents of a release under load; what it can reach of 10, 50 and 100.
+    service: where connections are shared out by kube-proxy, the Service whose cluster address clients under load use.
+    in_place: whether all versions are templates of the one Deployment `web`.
     """
 
     backend: str
@@ -31,6 +34,9 @@ class System:
     objects: Callable[[str, str], list[Object]]
     kinds: tuple[str, ...] = ()
     example: str = ""
+    stages: tuple[int, ...] = (10, 50, 100)
+    service: str = ""
+    in_place: bool = False
 
 
 def _gateway_api(namespace: str, hostname: str) -> list[Object]:
@@ -107,6 +113,13 @@ def _replicas(namespace: str, hostname: str) -> list[Object]:
     return [_stable_service(namespace), route]
 
 
+def _deployment(namespace: str, hostname: str) -> list[Object]:
+    """Return a Service for all versions of one Deployment, and a route to it."""
+    service, route = _replicas(namespace, hostname)
+    del service["spec"]["selector"]["app.kubernetes.io/version"]
+    return [service, route]
+
+
 SYSTEMS = {
     system.backend: system
     for system in (
@@ -153,6 +166,16 @@ SYSTEMS = {
             ("core",),
             0.035,
             _replicas,
+            service="web",
+        ),
+        System(
+            "deployment",
+            os.environ.get("CANARY_TEST_GATEWAY_ADDRESS", "127.0.0.1:8080"),
+            ("core",),
+            0.035,
+            _deployment,
+            service="web",
+            in_place=True,
         ),
     )
 }

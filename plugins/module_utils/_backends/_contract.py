@@ -13,7 +13,10 @@ import abc
 import dataclasses
 import typing as t
 
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_contract import RolloutControl
+from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import Workload
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER, Cluster
+from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
     ForeignOwner,
@@ -33,6 +36,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
 )
 
 Options = t.Mapping[str, t.Any]
+
+_DEFAULT_GRACE: t.Final = 30  # seconds; what Kubernetes gives a pod that does not say
 
 _DELIVERY_TOOLS: t.Final = {
     "argocd.argoproj.io/tracking-id": "Argo CD",
@@ -110,6 +115,9 @@ class Backend(abc.ABC):
     knows_versions: t.ClassVar[bool] = False
     """Whether `observe` knows the versions for sure; else their Services are asked, which know better."""
 
+    in_place: t.ClassVar[bool] = False
+    """Whether all versions are templates of one workload; else each has a Deployment and a Service of its own."""
+
     no_mirror: t.ClassVar[str] = "nothing in it does that"
     """Why the canary cannot be sent copies of requests, where it cannot: see `MirroringBackend`."""
 
@@ -178,6 +186,48 @@ class Backend(abc.ABC):
 
         Raises Degraded when the controller refuses them, NotLive when it says nothing in time.
         """
+
+    def require_reachable(self, weights: t.Sequence[Weight], replicas: int | None = None) -> None:
+        """Raise InvalidSplit, naming what can be had, when one of a release's weights cannot. Reads at most.
+
+        replicas: how many pods the new version is going to be deployed with; None when that is left as it is.
+        """
+        for weight in weights:
+            self.capabilities.require(weight, (), self.name)
+
+    @property
+    def workload_name(self) -> str:
+        """The workload of a backend that is `in_place`: the one of the option, else that of the application's name."""
+        return str(self.options.get("workload") or self.target.app)
+
+    def workload(self) -> Workload:
+        """Return the workload whose templates are the versions, for a backend that is `in_place`."""
+        raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
+
+    def create(self, deployment: Object) -> Difference:
+        """Make the workload, of this Deployment, where there is none yet. For a backend that is `in_place`."""
+        raise Unsupported(f"with backend {self.name} a first workload is not made of a Deployment; apply it yourself")
+
+    def stage(
+        self, template: Object, *, replicas: int | None = None, annotations: t.Mapping[str, str | None] | None = None
+    ) -> Difference:
+        """Give the workload this template, and pause it in the same write, so that no pod is touched.
+
+        For a backend that is `in_place`. Nothing is written when it has that template already. annotations: those of
+        the workload that go with the template; None takes one away. Raises Conflict while another release is under way.
+        """
+        raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
+
+    def unstage(self) -> Difference:
+        """Take this version's template away again when it is only staged: no pod is touched. Else write nothing."""
+        raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
+
+    def control(self) -> RolloutControl:
+        """Return what the verb ``rollout`` acts on. Raises Unsupported."""
+        raise Unsupported(
+            f"backend {self.name} has no rollout of one workload: each version has a Deployment of its own. Move "
+            "traffic with gradual.canary.traffic, deploy and remove versions with gradual.canary.version."
+        )
 
     def require_expected(self, split: Split, expect: Weight | None, item: Object, field: t.Sequence[str] = ()) -> None:
         """Raise Conflict, naming who wrote `field` (the path of the weight in `item`), when the split is another."""
@@ -252,3 +302,40 @@ def ownership(item: Object, *, allowed_kinds: t.Container[str] = ()) -> tuple[Fi
         )
         for tool in tools
     )
+
+
+def endings(name: str, template: Object, propagation_seconds: float) -> t.Iterator[Finding]:
+    """Warn of pods that end before those who send to them know, where a split changes by pods ending.
+
+    name: whose pods they are, in a user's words. propagation_seconds: until nobody sends to a pod that is to end.
+    """
+    pod = template["spec"]
+    asked = [container for container in pod["containers"] if container.get("ports")] or pod["containers"]
+    hooks = [(container.get("lifecycle") or {}).get("preStop") for container in asked]
+    if not all(hooks):
+        yield Finding(
+            "warning",
+            "no_pre_stop",
+            f"the pods of {name} have no preStop hook: each stage ends pods, and connections that reach them "
+            "before every node knows are refused",
+            "Give them pre_stop_sleep: 5 and a termination_grace_period above that and the longest request.",
+        )
+        return
+    sleeps = [int(hook["sleep"]["seconds"]) for hook in hooks if hook and hook.get("sleep")]
+    if sleeps and min(sleeps) < propagation_seconds:
+        yield Finding(
+            "warning",
+            "short_pre_stop",
+            f"the pods of {name} sleep for {min(sleeps)} s before they are told to end, and it takes up to "
+            f"{propagation_seconds:g} s until every node knows that they end: connections in between are refused",
+            f"Give them a pre_stop_sleep above {propagation_seconds:g}; 5 leaves room.",
+        )
+    grace = int(pod.get("terminationGracePeriodSeconds", _DEFAULT_GRACE))
+    if sleeps and grace <= max(sleeps):
+        yield Finding(
+            "warning",
+            "short_grace",
+            f"the pods of {name} have {grace} s for ending and sleep for {max(sleeps)} of them: requests that "
+            "are under way then are cut",
+            "Give them a termination_grace_period above that sleep and the longest request.",
+        )

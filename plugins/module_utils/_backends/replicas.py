@@ -38,6 +38,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_
     steps,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_writer import ReplicaWriter
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_findings import PROPAGATION_SECONDS
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
     selector_of,
     wait_for_endpoints,
@@ -66,7 +67,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
 )
 
 _USUAL_MOST: t.Final = 10  # pods: enough for every tenth part
-_PROPAGATION_SECONDS: t.Final = 1.0  # kube-proxy's default of iptables.minSyncPeriod
 
 
 class Replicas(Backend):
@@ -96,7 +96,7 @@ class Replicas(Backend):
             law="random",
             zero_canary_endpoints="no_share",
             zero_stable_endpoints="no_share",
-            propagation_seconds=_PROPAGATION_SECONDS,
+            propagation_seconds=PROPAGATION_SECONDS,
             weights="ratio",
         )
 
@@ -109,6 +109,13 @@ class Replicas(Backend):
         except (TargetNotFound, AmbiguousTarget) as error:
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
         return findings_of(Surroundings.look(self.cluster, self.target, scene))
+
+    def require_reachable(self, weights: t.Sequence[Weight], replicas: int | None = None) -> None:
+        scene = self._look()
+        record = scene.record or Record(scene.stable, "", scene.layout.stable, 0)
+        for weight in weights:
+            if NOTHING < weight < EVERYTHING:
+                best_numbers(weight, self._limits(record))
 
     def set(
         self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
