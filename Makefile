@@ -20,7 +20,7 @@ export VENV PYTHON TIERS
 VERSION := $(shell awk '$$1 == "version:" {print $$2}' galaxy.yml)
 TARBALL := .cache/dist/gradual-canary-$(VERSION).tar.gz
 
-.PHONY: help setup pins check lint format types sanity unit build install-test importer changelog lab contract e2e load soak bench bench-backends bench-peers demo test clean
+.PHONY: help setup pins check lint format types sanity unit build install-test importer changelog lab contract e2e across load soak bench bench-backends bench-peers demo test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ contract: setup ## every backend against the same facts, on the lab's controller
 
 e2e: setup ## the playbooks end to end, on the lab (E2E="tests/e2e/x.py -k name" for some)
 	@$(ON_CLUSTER) $(PYTEST) -n 3 $(if $(filter tests/%,$(E2E)),,tests/e2e) $(E2E)
+
+across: setup ## the playbooks across two clusters, on the lab and another one beside it
+	@tools/on-two-clusters.sh "core traefik" $(PYTEST) tests/e2e/test_across_clusters.py $(ACROSS)
 
 load: setup ## no request lost, under load on the lab, all variants (LOAD="-k name" for some)
 	@$(ON_CLUSTER) $(PYTEST) tests/load $(LOAD)

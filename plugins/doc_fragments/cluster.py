@@ -85,6 +85,18 @@ options:
       - Never done unasked. In an AWX container group the pod's account is that of AWX's own cluster.
     type: bool
     default: false
+  version_clusters:
+    description:
+      - The clusters that the application's versions run in, where that is not the one that the other options name. That
+        one then has the traffic system's objects alone. For a gateway that stands before several clusters.
+      - Each is a dictionary of the options above. One that gives no O(host) takes O(kubeconfig) from here, so that a
+        C(context) is enough. Variables of the environment do not count for it.
+      - A version is where its Deployment is. A new one goes to the first of these clusters that does not have the
+        version it replaces, so that two clusters take turns, and nothing is turned round between releases.
+      - The namespace has the same name in all of them. The backend V(ingress_nginx) with promotion V(repoint) can do
+        this, no other.
+    type: list
+    elements: dict
   api_timeout:
     description:
       - Seconds one call to the API may take in all, with its retries.

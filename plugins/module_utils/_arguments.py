@@ -52,7 +52,34 @@ def _variable(*names: str) -> tuple[t.Any, list[str]]:
 
 
 def cluster() -> ArgumentSpec:
-    """Return the options that say which cluster to talk to, and as whom."""
+    """Return the options that say which cluster to talk to, and as whom; and which others the versions run in."""
+    return _identity() + ArgumentSpec({"version_clusters": {"type": "list", "elements": "dict"}})
+
+
+def version_clusters(params: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Return the connection options of each of ``version_clusters``. Raises InvalidInput, naming the entry.
+
+    One that names no server of its own takes the kubeconfig of the whole, so that contexts of one file are enough.
+    Variables of the environment are those of the first cluster only.
+    """
+    spec = _identity()
+    for option in spec.options.values():
+        option.pop("fallback", None)
+        for inner in (option.get("options") or {}).values():
+            inner.pop("fallback", None)
+    validator = ArgumentSpecValidator(**spec.keywords())
+    found = []
+    for number, given in enumerate(params.get("version_clusters") or (), 1):
+        inherited = () if given.get("host") or given.get("in_cluster") else ("kubeconfig",)
+        shared = {key: params[key] for key in (*inherited, "api_timeout") if params.get(key) is not None}
+        result = validator.validate({**shared, **given})
+        if result.errors.errors:
+            raise InvalidInput(f"version_clusters, entry {number}: {result.errors.msg}")
+        found.append(result.validated_parameters)
+    return found
+
+
+def _identity() -> ArgumentSpec:
     return ArgumentSpec(
         {
             "kubeconfig": {"type": "raw", "fallback": _variable("KUBECONFIG")},

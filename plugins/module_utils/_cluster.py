@@ -69,6 +69,11 @@ class Cluster:
     def server(self) -> str:
         return self._connection.server
 
+    @property
+    def name(self) -> str:
+        """What people call this cluster: the context of the kubeconfig; without one the server's URL."""
+        return self._connection.context or self.server
+
     def identity(self) -> dict[str, t.Any]:
         """Return which cluster was used and as whom: part of every result."""
         connection = self._connection

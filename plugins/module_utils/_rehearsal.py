@@ -20,25 +20,36 @@ Operation = dict[str, t.Any]
 
 
 class Rehearsal:
-    """Objects by URL path as they would be by now; None for one that would be deleted."""
+    """Objects by URL path as they would be by now; None for one that would be deleted.
+
+    Those of another API server than the first have its URL before their path.
+    """
 
     def __init__(self, objects: dict[str, Object | None] | None = None) -> None:
         self.objects: dict[str, Object | None] = dict(objects or {})
+        self._server = ""
+
+    def of(self, server: str) -> Rehearsal:
+        """Return the objects of another API server; both are kept, and carried to the next task, together."""
+        other = Rehearsal()
+        other.objects, other._server = self.objects, server
+        return other
 
     def knows(self, path: str) -> bool:
-        return path in self.objects
+        return self._server + path in self.objects
 
     def get(self, path: str) -> Object | None:
-        return copy.deepcopy(self.objects[path])
+        return copy.deepcopy(self.objects[self._server + path])
 
     def put(self, path: str, item: Object | None) -> None:
-        self.objects[path] = copy.deepcopy(item)
+        self.objects[self._server + path] = copy.deepcopy(item)
 
     def merge(self, collection: str, items: list[Object], labels: dict[str, str] | None) -> list[Object]:
         """Return `items`, listed below the path `collection`, as they would be by now."""
         merged = {f"{collection}/{item['metadata']['name']}": item for item in items}
-        for path, item in self.objects.items():
-            if path.rpartition("/")[0] != collection:
+        for url, item in self.objects.items():
+            path = url.removeprefix(self._server)
+            if self._server + path != url or path.rpartition("/")[0] != collection:
                 continue
             if item is not None and _selected(item, labels):
                 merged[path] = copy.deepcopy(item)

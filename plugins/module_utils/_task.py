@@ -13,7 +13,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec, version_clusters
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference, without_secrets
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Error
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Rehearsal
@@ -21,9 +21,18 @@ from ansible_collections.gradual.canary.plugins.module_utils._terminal import Te
 
 if t.TYPE_CHECKING:
     from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+    from ansible_collections.gradual.canary.plugins.module_utils._placement import Placement
 
 Values = dict[str, t.Any]
-SECRET_FIELDS = ("token", "password", "client-key-data", "client-certificate-data", "id-token", "refresh-token")
+SECRET_FIELDS = (
+    "token",
+    "password",
+    "client-key-data",
+    "client-certificate-data",
+    "id-token",
+    "refresh-token",
+    "api_key",
+)
 
 
 class Task:
@@ -46,6 +55,7 @@ class Task:
         self.warnings: list[str] = []
         self.differences: list[Difference] = []
         self._cluster: Cluster | None = None
+        self._placement: Placement | None = None
 
     @property
     def cluster(self) -> Cluster:
@@ -56,6 +66,23 @@ class Task:
 
             self._cluster = Cluster.connect(self.params, check_mode=self.check_mode, rehearsal=self.rehearsal)
         return self._cluster
+
+    @property
+    def placement(self) -> Placement:
+        """The clusters that the application's versions run in: its own, unless version_clusters names others."""
+        if self._placement is None:
+            from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+            from ansible_collections.gradual.canary.plugins.module_utils._placement import Placement
+
+            others = [
+                Cluster.connect(params, check_mode=self.check_mode, rehearsal=self.rehearsal)
+                for params in version_clusters(self.params)
+            ]
+            for other in others:
+                if other.server != self.cluster.server:
+                    other.rehearsal = self.rehearsal.of(other.server)
+            self._placement = Placement(self.cluster, others)
+        return self._placement
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:
@@ -76,19 +103,26 @@ class Task:
         if changes:
             result["diff"] = [difference.as_diff() for difference in changes]
         if self._cluster is not None:
-            result["cluster"] = self._cluster.identity()
+            clusters = self._placement.clusters if self._placement else (self._cluster,)
+            requests = sum(cluster.requests for cluster in clusters)
+            result["cluster"] = {**self._cluster.identity(), "requests": requests}
             result["writes"] = [
-                {"verb": write.verb, "path": write.path, "body": without_secrets(write.body)}
-                for write in self._cluster.writes
+                {
+                    "verb": write.verb,
+                    "path": write.path,
+                    "body": without_secrets(write.body),
+                    "server": cluster.server,
+                }
+                for cluster in clusters
+                for write in cluster.writes
             ]
-            if values.get("failed") and self._cluster.writes:
+            if values.get("failed") and result["writes"]:
                 result["changed"] = True  # what failed was after a write, whose difference did not come this far
         return result
 
 
 def secrets_in(params: t.Mapping[str, t.Any]) -> set[str]:
-    """Return the secret strings inside an inline kubeconfig, which ``no_log`` cannot name one by one."""
-    kubeconfig = params.get("kubeconfig")
+    """Return the secret strings inside of structured options, which ``no_log`` cannot name one by one."""
     found: set[str] = set()
 
     def collect(value: t.Any) -> None:
@@ -100,7 +134,7 @@ def secrets_in(params: t.Mapping[str, t.Any]) -> set[str]:
             for child in value:
                 collect(child)
 
-    collect(kubeconfig)
+    collect([params.get("kubeconfig"), params.get("version_clusters")])
     return found
 
 

@@ -50,12 +50,16 @@ class Journal(t.Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Deployed:
-    """A version as the cluster has it: its Deployment, its Service and what scales it (None: none)."""
+    """A version as the cluster has it: its Deployment, its Service and what scales it (None: none).
+
+    cluster: the name of that cluster, as `Cluster.name`.
+    """
 
     identity: Identity
     deployment: Object
     service: Object | None
     autoscaler: Object | None = None
+    cluster: str | None = None
 
     @property
     def created(self) -> str:
@@ -78,6 +82,7 @@ class Deployed:
             "ready": self.rollout.ready,
             "image": pod["containers"][0].get("image"),
             "replaces": annotations.get(REPLACES),
+            "cluster": self.cluster,
             "keep_until": recorded_end(self.deployment),
         }
 
@@ -118,7 +123,8 @@ class Workloads:
             name, version = item["metadata"]["name"], item["metadata"]["labels"].get(VERSION_LABEL)
             if version and name == f"{app}-{version}":
                 identity = Identity(namespace, app, version)
-                found.append(Deployed(identity, item, named.get(name), autoscaler_of(name, autoscalers)))
+                scaled_by = autoscaler_of(name, autoscalers)
+                found.append(Deployed(identity, item, named.get(name), scaled_by, self._cluster.name))
         return sorted(found, key=lambda one: (one.created, one.identity.name))
 
     def find(self, identity: Identity) -> Deployed | None:
@@ -130,7 +136,7 @@ class Workloads:
                 require_ours(identity, item)
         if deployment is None:
             return None
-        return Deployed(identity, deployment, service, self._autoscaler(identity))
+        return Deployed(identity, deployment, service, self._autoscaler(identity), self._cluster.name)
 
     def get(self, identity: Identity) -> Deployed:
         """Return one version; NotFound, naming those that exist, when there is none. Raises ForeignOwner as `find`."""

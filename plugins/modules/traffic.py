@@ -267,6 +267,7 @@ writes:
   elements: dict
   sample:
     - verb: patch
+      server: "https://10.0.0.1:6443"
       path: /apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/web
       body:
         - {op: test, path: /spec/rules/0/backendRefs/0/weight, value: 9000}
@@ -315,7 +316,7 @@ def run(task: _task.Task) -> _task.Values:
     """Bring the traffic into the wanted state, and wait until the controller has taken it."""
     params = task.params
     target = Target(params["namespace"], params["app"], params["version"])
-    backend = _backends.get(task.cluster, target, params["backend"])
+    backend = _backends.get(task.cluster, target, params["backend"], task.placement)
     with _crowds(task) as crowds:
         change, findings = move(params, backend, task.warn)
         task.note(*change.differences)
@@ -353,7 +354,7 @@ def _prove(task: _task.Task, backend: Backend, change: Change, crowds: Crowds) -
         return {}
     split = change.after
     if split.stable_version is None and "stable" not in task.params["verify"]:
-        split = with_versions(task.cluster, backend.target, split)
+        split = with_versions(task.placement, backend.target, split)
     matches = [match.as_option() for match in split.matches if match.operator != "regex"]
     previous = change.before.weight.as_percent() if change.changed else None
     proof = _proof_of(task.params, split.stable_version, split.weight, previous=previous, matches=matches)

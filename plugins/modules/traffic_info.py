@@ -154,7 +154,7 @@ def run(task: _task.Task) -> _task.Values:
     """Read the split, and what else is asked for."""
     params = task.params
     target = Target(params["namespace"], params["app"], params["version"])
-    backend = _backends.get(task.cluster, target, params["backend"])
+    backend = _backends.get(task.cluster, target, params["backend"], task.placement)
     result: _task.Values = {}
     if params["preflight"]:
         result["findings"] = [finding.as_result() for finding in backend.preflight()]
@@ -162,7 +162,7 @@ def run(task: _task.Task) -> _task.Values:
     backend.require_reachable([Weight.percent(weight) for weight in params["weights"]], params["replicas"])
     return {
         **result,
-        "split": (split if backend.knows_versions else with_versions(task.cluster, target, split)).as_result(),
+        "split": (split if backend.knows_versions else with_versions(task.placement, target, split)).as_result(),
         "capabilities": backend.capabilities.as_result(),
         "snapshot": backend.snapshot().as_result(),
     }

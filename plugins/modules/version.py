@@ -224,20 +224,14 @@ version:
       description: The version it replaces; null when that was not given.
       type: str
       sample: v1
+    cluster:
+      description: Context of the cluster it runs in, or else the server's URL; null when absent.
+      type: str
+      sample: lab
     keep_until:
       description: Until when it stays at full size although it does not serve; null when nothing is recorded.
       type: str
       sample: "2026-11-20T10:30:00Z"
-  sample:
-    name: v2
-    deployment: web-v2
-    service: web-v2
-    port: 8080
-    replicas: 3
-    ready: 3
-    image: registry.example.com/web:v2
-    replaces: v1
-    keep_until: null
 seconds:
   description: How long it took.
   returned: success
@@ -276,10 +270,12 @@ writes:
   elements: dict
   sample:
     - verb: apply
+      server: "https://10.0.0.1:6443"
       path: /apis/apps/v1/namespaces/shop/deployments/web-v2
       body: {apiVersion: apps/v1, kind: Deployment}
 """
 
+import dataclasses
 import time
 import typing as t
 
@@ -289,6 +285,7 @@ from ansible_collections.gradual.canary.plugins.module_utils import _task
 from ansible_collections.gradual.canary.plugins.module_utils._backends._arguments import backend
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import WorkloadIdentity
+from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
 from ansible_collections.gradual.canary.plugins.module_utils._in_place import InPlaceLifecycle
 from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle
@@ -323,7 +320,7 @@ ARGUMENTS = (
     )
     + arguments.ArgumentSpec({"backend": {**backend().options["backend"], "required": False}})
 )
-_NO_NAMES = dict.fromkeys(("deployment", "service", "port", "image", "replaces", "keep_until"))
+_NO_NAMES = dict.fromkeys(("deployment", "service", "port", "image", "replaces", "cluster", "keep_until"))
 _NOTHING = {**_NO_NAMES, "replicas": 0, "ready": 0}
 
 
@@ -341,8 +338,11 @@ def _lifecycle(task: _task.Task, identity: Identity) -> Lifecycle | InPlaceLifec
     waits = task.params["wait"]
     backend = _backend(task, identity) if task.params["backend"] else None
     if backend is None or not backend.in_place:
-        return Lifecycle(task.cluster, task, identity, _wait(task, identity), waits=waits)
-    wait = _wait(task, WorkloadIdentity.first(identity, backend.workload_name))
+        replaces = task.params["replaces"]
+        before = replaces and dataclasses.replace(identity, version=replaces).name
+        cluster = task.placement.place(identity.namespace, identity.name, before)
+        return Lifecycle(cluster, task, identity, _wait(task, cluster, identity), waits=waits)
+    wait = _wait(task, task.cluster, WorkloadIdentity.first(identity, backend.workload_name))
     return InPlaceLifecycle(task.cluster, task, backend, identity, wait, waits=waits)
 
 
@@ -374,12 +374,12 @@ def _serves(task: _task.Task, identity: Identity) -> t.Callable[[str], bool]:
 
 def _backend(task: _task.Task, identity: Identity) -> Backend:
     target = Target(identity.namespace, identity.app, identity.version)
-    return backends.get(task.cluster, target, task.params["backend"])
+    return backends.get(task.cluster, target, task.params["backend"], task.placement)
 
 
-def _wait(task: _task.Task, identity: Identity) -> Wait:
+def _wait(task: _task.Task, cluster: Cluster, identity: Identity) -> Wait:
     return Wait(
-        task.cluster,
+        cluster,
         identity,
         seconds=task.params["timeout"],
         unschedulable_after=task.params["unschedulable_after"],

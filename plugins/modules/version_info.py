@@ -89,6 +89,10 @@ versions:
       description: The version it was deployed to replace; null when that was not given.
       type: str
       sample: v1
+    cluster:
+      description: The cluster it runs in, as the context of its kubeconfig is named, or else the server's URL.
+      type: str
+      sample: lab
     keep_until:
       description: Until when it stays at full size although it does not serve; null when nothing is recorded.
       type: str
@@ -148,7 +152,9 @@ def run(task: _task.Task) -> _task.Values:
     """List the versions of an application; reads only."""
     app = task.params["app"]
     versions, at = _versions(task), now()
-    words = ", ".join(f"{one.as_result()['name']} ({one.rollout}{_end(one, at)})" for one in versions)
+    words = ", ".join(
+        f"{one.as_result()['name']} ({one.rollout}{_place(task, one)}{_end(one, at)})" for one in versions
+    )
     number = f"{len(versions)} version{'' if len(versions) == 1 else 's'}"
     return {
         "msg": f"{app} has {number}: {words}"
@@ -162,10 +168,15 @@ def run(task: _task.Task) -> _task.Values:
 def _versions(task: _task.Task) -> Sequence[Deployed | VersionInPlace]:
     namespace, app = task.params["namespace"], task.params["app"]
     if task.params["backend"]:
-        traffic = backends.get(task.cluster, Target(namespace, app), task.params["backend"])
+        traffic = backends.get(task.cluster, Target(namespace, app), task.params["backend"], task.placement)
         if traffic.in_place:
             return versions_in_place(task.cluster, traffic)
-    return Workloads(task.cluster, task).versions(namespace, app)
+    found = [one for cluster in task.placement.versions for one in Workloads(cluster, task).versions(namespace, app)]
+    return sorted(found, key=lambda one: (one.created, one.identity.name))
+
+
+def _place(task: _task.Task, one: Deployed | VersionInPlace) -> str:
+    return f", in {one.as_result()['cluster']}" if task.placement.elsewhere else ""
 
 
 def _end(one: Deployed | VersionInPlace, at: datetime.datetime) -> str:

@@ -21,8 +21,8 @@ SECONDS = 20.0
 class Access:
     """Where the cluster is: KUBECONFIG, which `lab exec` sets, or CANARY_TEST_KUBECONFIG for a cluster of your own."""
 
-    def __init__(self) -> None:
-        self.kubeconfig = os.environ.get("CANARY_TEST_KUBECONFIG") or os.environ.get("KUBECONFIG")
+    def __init__(self, kubeconfig: str | None = None) -> None:
+        self.kubeconfig = kubeconfig or os.environ.get("CANARY_TEST_KUBECONFIG") or os.environ.get("KUBECONFIG")
 
     def require(self) -> None:
         """Fail, with what to type, when the cluster does not answer."""

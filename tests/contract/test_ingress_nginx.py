@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import datetime
 import itertools
 import time
@@ -23,6 +24,7 @@ from tests.contract.systems.ingress_nginx import PREFIX, IngressNginxSystem
 HEADER = Match("header", "X-Canary", "exact", "yes")
 COOKIE = Match("cookie", "tester", "always")
 ALWAYS = Match("header", "X-Canary", "always")
+PATTERN = Match("header", "X-Canary", "regex", "^y.s$")
 CONTROLLERS = {"ingress_nginx": "traefik", "ingress_nginx_real": "ingress-nginx", "apig": "apig"}
 
 
@@ -83,7 +85,7 @@ def test_the_controller_is_found_without_being_named(anywhere: tuple[str, Ingres
 # weights
 
 
-@pytest.mark.parametrize(("weight", "total", "points"), [("500", "1000", 5000), ("30", "100", 3000)])
+@pytest.mark.parametrize(("weight", "total", "points"), [("500", "1000", 5000), ("30", "100", 3000), ("5", "10", 500)])
 def test_a_weight_of_another_total_is_read_as_clients_see_it(
     system: IngressNginxSystem, weight: str, total: str, points: int
 ) -> None:
@@ -91,6 +93,33 @@ def test_a_weight_of_another_total_is_read_as_clients_see_it(
     system.annotate({f"{PREFIX}/canary-weight": weight, f"{PREFIX}/canary-weight-total": total})
     assert system.use().observe().weight == Weight(points)
     assert_clients_see(system, points)
+
+
+@pytest.mark.parametrize("weight", ["-1", "1.5", "10%", "abc", " 20"])
+def test_a_weight_that_is_no_whole_number_is_nothing(system: IngressNginxSystem, weight: str) -> None:
+    """Controllers refuse no annotation: they read what they do not understand as zero."""
+    system.use().set(weight=EVERYTHING)
+    system.ask_until(only("v2"), count=60)
+    system.annotate({f"{PREFIX}/canary-weight": weight})
+    assert system.use().observe().weight == NOTHING
+    system.ask_until(only("v1"), count=60)
+
+
+def test_a_weight_above_its_total_is_everything(system: IngressNginxSystem) -> None:
+    system.use().set(weight=NOTHING)
+    system.annotate({f"{PREFIX}/canary-weight": "101", f"{PREFIX}/canary-weight-total": "100"})
+    assert system.use().observe().weight == EVERYTHING
+    system.ask_until(only("v2"), count=60)
+
+
+def test_a_canary_that_somebody_switched_off_gives_nothing_whatever_else_it_says(system: IngressNginxSystem) -> None:
+    system.use().set(weight=EVERYTHING, matches=[HEADER])
+    system.ask_until(only("v2"), count=60)
+    system.annotate({f"{PREFIX}/canary": "false"})
+    split = system.use().observe()
+    assert (split.weight, split.matches) == (NOTHING, ())
+    system.ask_until(only("v1"), count=60)
+    assert only("v1")(system.ask(60, {"X-Canary": "yes"}))
 
 
 def test_the_finest_weight_there_is_reaches_clients(real: IngressNginxSystem) -> None:
@@ -140,6 +169,25 @@ Case = tuple[Mapping[str, str], str]
                 ({"Cookie": "tester=yes"}, "v1"),
             ],
         ),
+        # A pattern: what fits it before the cookie, and no word means anything of its own.
+        (
+            [PATTERN, COOKIE],
+            100,
+            [
+                ({"X-Canary": "yes", "Cookie": "tester=never"}, "v2"),
+                ({"X-Canary": "never"}, "v2"),
+                ({"X-Canary": "yesterday", "Cookie": "tester=never"}, "v1"),
+            ],
+        ),
+        (
+            [PATTERN, COOKIE],
+            0,
+            [
+                ({"X-Canary": "always"}, "v1"),
+                ({"X-Canary": "yes", "Cookie": "tester=never"}, "v2"),
+                ({"X-Canary": "no", "Cookie": "tester=always"}, "v2"),
+            ],
+        ),
         # A header without a value: the words always and never before everything else.
         ([ALWAYS, COOKIE], 100, [({"X-Canary": "never", "Cookie": "tester=always"}, "v1")]),
         (
@@ -157,7 +205,7 @@ def test_header_comes_before_cookie_and_cookie_before_weight(
     system: IngressNginxSystem, matches: list[Match], weight: int, cases: list[Case]
 ) -> None:
     system.use().set(weight=Weight.percent(weight), matches=matches)
-    system.ask_until(only("v2"), {"X-Canary": "yes" if HEADER in matches else "always"})
+    system.ask_until(only("v2"), {"X-Canary": "always" if ALWAYS in matches else "yes"})
     system.ask_until(only("v2" if weight else "v1"), count=60)
     for headers, version in cases:
         answers = system.ask(60, headers)
@@ -203,6 +251,33 @@ def test_a_canary_that_would_be_ignored_is_found_before_the_release(real: Ingres
         real.ask_until(only("v2"), count=60)
     finally:
         real.operator.delete("Ingress", preview, real.namespace)
+
+
+def test_a_host_that_is_led_to_a_canarys_service_has_none_while_it_is_a_canary(system: IngressNginxSystem) -> None:
+    """The other way round: the canary is older. On ingress-nginx the Service is a canary then, and nothing else."""
+    system.use().set(weight=EVERYTHING)
+    system.ask_until(only("v2"), count=60)
+    names = [f"{system.name}-preview", f"{system.name}-witness"]
+    preview, witness = copy.copy(system), copy.copy(system)
+    preview.hostname, witness.hostname = f"preview.{system.hostname}", f"witness.{system.hostname}"
+    try:
+        system.create_ingress(names[0], preview.hostname, "web-v2")
+        # Made later: once this one is served, the controller knows the other too.
+        system.create_ingress(names[1], witness.hostname, "web-v1")
+        witness.ask_until(only("v1"), count=60)
+        loses = controller_of(system).name == "ingress-nginx"
+        preview.ask_until(only("404" if loses else "v2"), count=60)
+        assert only("v2")(system.ask(60))
+        errors = {finding.code for finding in system.use().preflight() if finding.level == "error"}
+        assert errors == {"primary_backend"}
+        # It has its Service back once that is no canary any more.
+        system.use().set(weight=NOTHING)
+        system.ask_until(only("v1"), count=60)
+        system.use().detach()
+        preview.ask_until(only("v2"), count=60)
+    finally:
+        for name in names:
+            system.operator.delete("Ingress", name, system.namespace)
 
 
 # two writes within a second

@@ -18,12 +18,15 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends.ingress_n
 from ansible_collections.gradual.canary.plugins.module_utils._backends.istio import Istio
 from ansible_collections.gradual.canary.plugins.module_utils._backends.replicas import Replicas
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+from ansible_collections.gradual.canary.plugins.module_utils._placement import Placement
 
 BACKENDS: t.Final[dict[str, type[Backend]]] = {
     backend.name: backend for backend in (GatewayApi, IngressNginx, Istio, Replicas, OneDeployment)
 }
 
 
-def get(cluster: Cluster, target: Target, options: t.Mapping[str, t.Any]) -> Backend:
-    """Return the backend that ``options["type"]`` names, for this application."""
-    return BACKENDS[options["type"]](cluster, target, options)
+def get(
+    cluster: Cluster, target: Target, options: t.Mapping[str, t.Any], placement: Placement | None = None
+) -> Backend:
+    """Return the backend that ``options["type"]`` names, for this application and the clusters of its versions."""
+    return BACKENDS[options["type"]](cluster, target, options, placement)

@@ -23,6 +23,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     InvalidInput,
     Unsupported,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._placement import Placement
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     NOTHING,
@@ -120,10 +121,21 @@ class Backend(abc.ABC):
     no_mirror: t.ClassVar[str] = "nothing in it does that"
     """Why the canary cannot be sent copies of requests, where it cannot: see `MirroringBackend`."""
 
-    def __init__(self, cluster: Cluster, target: Target, options: Options) -> None:
+    def __init__(self, cluster: Cluster, target: Target, options: Options, placement: Placement | None = None) -> None:
+        """cluster: where the traffic system's objects are. placement: where the versions are; there too by default."""
         self.cluster = cluster
         self.target = target
         self.options = options
+        self.placement = placement or Placement(cluster)
+        if self.placement.elsewhere:
+            self.require_elsewhere()
+
+    def require_elsewhere(self) -> None:
+        """Raise Unsupported unless versions may run in other clusters than the traffic system's objects are in."""
+        raise Unsupported(
+            f"{self.name} sends to Services of its own cluster only, so version_clusters cannot be given with it. "
+            "Nothing was changed; leave it out."
+        )
 
     @property
     @abc.abstractmethod

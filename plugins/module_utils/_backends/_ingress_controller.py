@@ -43,6 +43,7 @@ class Controller:
     still send to it (kubernetes/ingress-nginx issues 6557, 4469, 9679).
     bindings: annotations of the main Ingress that the canary's needs too.
     serves_by_name: whether a class is served by its name alone, so that no IngressClass object need exist.
+    finds_other_clusters: whether it finds a Service that is in another cluster than the Ingress by itself.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Controller:
     forgets_upstreams: bool = False
     bindings: tuple[str, ...] = ()
     serves_by_name: bool = False
+    finds_other_clusters: bool = False
     identified: bool = True
 
     @property
@@ -105,6 +107,7 @@ _CONTROLLERS: t.Final = {
             match_with_weight=False,
             bindings=APIG_BINDINGS,
             serves_by_name=True,
+            finds_other_clusters=True,
         ),
     )
 }

@@ -23,7 +23,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
     stable_routes,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Options, Target
-from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import version_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import version_behind
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
     Forbidden,
@@ -126,14 +126,28 @@ class IngressObjects(Backend):
         recorded = annotations_of(canary).get(STABLE_ANNOTATION) if canary is not None and not self.repoints else None
         return recorded or self.stable_routes()[0].service
 
+    def require_elsewhere(self) -> None:
+        if not self.repoints:
+            raise InvalidInput(
+                "backend.promotion is selector, and version_clusters gives the versions clusters of their own: a "
+                "Service selects pods of its own cluster only, so the stable one would be left without endpoints. "
+                "Nothing was changed; let the main Ingress lead to the version's own Service, and give "
+                "backend.promotion: repoint."
+            )
+
     def find_service(self, name: str) -> Object | None:
-        return self.cluster.find("Service", name, self.target.namespace)
+        return self.placement.find_service(self.target.namespace, name)
+
+    def get_service(self, name: str) -> Object:
+        """Return a Service from the cluster of its pods. Raises NotFound."""
+        home = self.placement.home(self.target.namespace, name) or self.cluster
+        return home.get("Service", name, self.target.namespace)
 
     def get_stable(self, canary: Object | None) -> Object:
-        return self.cluster.get("Service", self.stable_service(canary), self.target.namespace)
+        return self.get_service(self.stable_service(canary))
 
     def get_canary_service(self) -> Object:
-        return self.cluster.get("Service", self.target.canary_service, self.target.namespace)
+        return self.get_service(self.target.canary_service)
 
     def observe(self) -> Split:
         return self.split(self.find_canary())
@@ -141,8 +155,7 @@ class IngressObjects(Backend):
     def split(self, canary: Object | None) -> Split:
         """Return the split that this canary Ingress makes; the stable version is the one that its Service selects."""
         name = self.stable_service(canary)
-        service = self.find_service(name)
-        split = Split(name, None, NOTHING, stable_version=None if service is None else version_of(service))
+        split = Split(name, None, NOTHING, stable_version=version_behind(self.placement, self.target, name))
         return split if canary is None else self.with_canary(split, canary)
 
     def with_canary(self, split: Split, canary: Object) -> Split:

@@ -20,6 +20,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
     services_of,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import ownership
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_across_clusters import of_clusters
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import serving
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_scene import Scene, Setting
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import selector_of
@@ -34,7 +35,7 @@ def findings_of(scene: Scene) -> tuple[Finding, ...]:
     """Return everything that is in the way of a split, most basic first."""
     return tuple(
         finding
-        for look in (_of_controller, _of_main, _of_canary_ingress, _of_others, _of_services, _of_pods)
+        for look in (_of_controller, _of_main, _of_canary_ingress, _of_others, _of_services, _of_pods, of_clusters)
         for finding in look(scene)
     )
 
@@ -229,6 +230,8 @@ def _of_services(scene: Scene) -> Findings:
     if scene.stable_service is None or scene.canary_service is None:
         return
     yield from ownership(scene.setting.main if scene.setting.repoints else scene.stable_service)
+    if scene.abroad is not None and not scene.abroad.together:
+        return  # no selector means pods of another cluster
     stable, canary = selector_of(scene.stable_service), selector_of(scene.canary_service)
     if stable and stable == canary:
         yield Finding(

@@ -23,7 +23,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_objects import IngressObjects
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
-    endpoints_of,
+    endpoints_at_home,
     move_selector,
     pods_of,
     selector_of,
@@ -140,7 +140,7 @@ class ByRepointing(Promotion):
     def require_ready(self, holder: Object, state: list[list[str]], canary: Object | None) -> None:
         services = places(state)
         for service in sorted({services[route.place] for route in leaving(holder, services)}):
-            if not self.cluster.check_mode and not endpoints_of(self.cluster, self.namespace, service):
+            if not self.cluster.check_mode and not endpoints_at_home(self.objects.placement, self.namespace, service):
                 raise NotReady(
                     f"{words(holder)} cannot lead to Service {self.namespace}/{service}: that has no ready endpoint, "
                     "and every request would fail. Nothing was changed; scale that version up and wait for it."

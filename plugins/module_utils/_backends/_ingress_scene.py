@@ -6,14 +6,21 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import Route, class_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import Controller
-from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import endpoints_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
+    SERVICE_LABEL,
+    endpoints_at_home,
+    endpoints_of,
+    ready_endpoints,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Forbidden
-from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS, Object
+from ansible_collections.gradual.canary.plugins.module_utils._placement import Placement
+from ansible_collections.gradual.canary.plugins.module_utils._resources import Object
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Scene:
     """Everything that was read. others: all Ingresses but the main one and the canary. *_pods: ready endpoints.
 
     everywhere: whether the Ingresses of all namespaces could be read. rehearsed: the canary is one of check mode only.
+    abroad: where versions run in other clusters than the Ingresses are in.
     """
 
     setting: Setting
@@ -50,10 +58,11 @@ class Scene:
     stable_pods: frozenset[str]
     canary_pods: frozenset[str]
     rehearsed: bool = False
+    abroad: Abroad | None = None
 
     @classmethod
-    def look(cls, cluster: Cluster, setting: Setting) -> Scene:
-        namespace, target = setting.target.namespace, setting.target
+    def look(cls, placement: Placement, setting: Setting) -> Scene:
+        cluster, namespace, target = placement.traffic, setting.target.namespace, setting.target
         class_name = class_of(setting.main)
         try:
             ingresses, everywhere = cluster.search("Ingress"), True
@@ -67,12 +76,54 @@ class Scene:
             canary=cluster.find("Ingress", setting.canary_name, namespace),
             others=tuple(i for i in ingresses if (i["metadata"]["namespace"], i["metadata"]["name"]) not in own),
             everywhere=everywhere,
-            stable_service=cluster.find("Service", stable, namespace),
-            canary_service=cluster.find("Service", target.canary_service, namespace),
-            stable_pods=endpoints_of(cluster, namespace, stable),
-            canary_pods=endpoints_of(cluster, namespace, target.canary_service),
-            rehearsed=any(
-                cluster.rehearsal.knows(KINDS[kind].path(namespace, target.canary_service))
-                for kind in ("Service", "Deployment")
+            stable_service=placement.find_service(namespace, stable),
+            canary_service=placement.find_service(namespace, target.canary_service),
+            stable_pods=endpoints_at_home(placement, namespace, stable),
+            canary_pods=endpoints_at_home(placement, namespace, target.canary_service),
+            rehearsed=placement.rehearsed(namespace, target.canary_service),
+            abroad=Abroad.look(placement, setting, stable) if placement.elsewhere else None,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Abroad:
+    """What is to be known of more than one cluster.
+
+    traffic: the name of the cluster with the Ingresses. together: whether both Services are in one cluster.
+    stand_ins: of each Service that is in another cluster than the Ingresses, what that cluster has by the same name:
+    the ready endpoints, None for no Service. ingresses: those of the other clusters in this namespace, by cluster.
+    """
+
+    traffic: str
+    together: bool
+    stand_ins: t.Mapping[str, frozenset[str] | None]
+    ingresses: tuple[tuple[str, Object], ...]
+
+    @classmethod
+    def look(cls, placement: Placement, setting: Setting, stable: str) -> Abroad:
+        cluster, namespace, canary = placement.traffic, setting.target.namespace, setting.target.canary_service
+        homes = {name: placement.home(namespace, name) for name in (stable, canary)}
+        return cls(
+            traffic=cluster.name,
+            together=homes[stable] is homes[canary],
+            stand_ins={
+                name: _stand_in(cluster, namespace, name, setting.controller.propagation_seconds)
+                for name, home in homes.items()
+                if home is not None and home.server != cluster.server
+            },
+            ingresses=tuple(
+                (other.name, item) for other in placement.foreign for item in other.search("Ingress", namespace)
             ),
         )
+
+
+def _stand_in(cluster: Cluster, namespace: str, service: str, seconds: float) -> frozenset[str] | None:
+    """Return the ready endpoints of a Service that stands for one of another cluster; it may lag behind that one."""
+    if cluster.find("Service", service, namespace) is None:
+        return None
+    if not cluster.check_mode:
+        labels = {SERVICE_LABEL: service}
+        cluster.wait(
+            "EndpointSlice", namespace, lambda slices: bool(ready_endpoints(slices)), seconds=seconds, labels=labels
+        )
+    return endpoints_of(cluster, namespace, service)

@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import NotReady
+from ansible_collections.gradual.canary.plugins.module_utils._placement import Placement
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 
 SERVICE_LABEL: t.Final = "kubernetes.io/service-name"
@@ -41,6 +42,12 @@ def ready_pods(pods: t.Iterable[Object]) -> frozenset[str]:
 
 def endpoints_of(cluster: Cluster, namespace: str, service: str) -> frozenset[str]:
     return ready_endpoints(cluster.search("EndpointSlice", namespace, labels={SERVICE_LABEL: service}))
+
+
+def endpoints_at_home(placement: Placement, namespace: str, service: str) -> frozenset[str]:
+    """Return the ready endpoints of a Service, in the cluster where its pods are."""
+    home = placement.home(namespace, service)
+    return frozenset() if home is None else endpoints_of(home, namespace, service)
 
 
 def pods_of(cluster: Cluster, namespace: str, selector: dict[str, str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
-from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+from ansible_collections.gradual.canary.plugins.module_utils._placement import Placement
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Split
 
@@ -25,15 +25,24 @@ def version_of(service: Object) -> str | None:
     return None
 
 
-def with_versions(cluster: Cluster, target: Target, split: Split) -> Split:
+def with_versions(placement: Placement, target: Target, split: Split) -> Split:
     """Return the split with the versions that its Services tell of: one read for each Service."""
+    canary_version = version_behind(placement, target, split.canary) if split.canary else None
     return dataclasses.replace(
         split,
-        stable_version=_found(cluster, target, split.stable) or split.stable_version,
-        canary_version=(_found(cluster, target, split.canary) if split.canary else None) or split.canary_version,
+        stable_version=version_behind(placement, target, split.stable) or split.stable_version,
+        canary_version=canary_version or split.canary_version,
     )
 
 
-def _found(cluster: Cluster, target: Target, name: str) -> str | None:
-    service = cluster.find("Service", name, target.namespace)
+def version_behind(placement: Placement, target: Target, name: str) -> str | None:
+    """Return the version that a Service sends to.
+
+    One of another cluster is told by its name, if that is of the form ``web-v2``: the way back must not depend on
+    whether the cluster answers that the traffic is taken from.
+    """
+    named = name.removeprefix(f"{target.app}-")
+    if placement.elsewhere and named != name:
+        return named
+    service = placement.find_service(target.namespace, name)
     return None if service is None else version_of(service)

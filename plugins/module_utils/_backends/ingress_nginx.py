@@ -70,7 +70,7 @@ class IngressNginx(IngressObjects):
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
         controller, given = self.controller, self.named_controller is not None
         setting = Setting(self.target, main, routes, self.canary_name, self.prefix, controller, given, self.repoints)
-        return findings_of(Scene.look(self.cluster, setting))
+        return findings_of(Scene.look(self.placement, setting))
 
     def set(
         self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
@@ -143,12 +143,14 @@ class IngressNginx(IngressObjects):
         if canary and service in services_of(canary) and Annotated.read(self.prefix, canary).gives_traffic:
             return True
         ours = (self.canary_name, self.keeper_name)
-        ingresses = self.cluster.search("Ingress", self.target.namespace)
+        namespace = self.target.namespace
+        ingresses = self.cluster.search("Ingress", namespace)
         others = [item for item in ingresses if item["metadata"]["name"] not in ours or not is_ours(item)]
+        others += [item for cluster in self.placement.foreign for item in cluster.search("Ingress", namespace)]
         if any(service in services_of(item) for item in others):
             return True
         item, main = self.find_service(service), self.find_service(stable)
-        if item is None or main is None:
+        if item is None or main is None or not self.placement.together(namespace, service, stable):
             return False
         # The stable Service reaches this one's pods when it asks for nothing that they lack.
         asked = selector_of(main)
@@ -204,7 +206,9 @@ class IngressNginx(IngressObjects):
     def _attach(self, weight: Weight, matches: t.Sequence[Match], expect: Weight | None) -> Change:
         routes, before = self.stable_routes(), self.split(None)
         self.require_expected(before, expect, self.main)
-        if selector_of(self.get_stable(None)) == selector_of(self.get_canary_service()):
+        stable, canary = self.get_stable(None), self.get_canary_service()
+        together = self.placement.together(self.target.namespace, before.stable, self.target.canary_service)
+        if together and selector_of(stable) == selector_of(canary):
             raise Conflict(
                 f"Service {self.target.namespace}/{before.stable} selects the pods of {self.target.canary_service} "
                 f"already: {self.target.version} is the stable version. Nothing was changed."
