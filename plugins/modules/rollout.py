@@ -222,7 +222,7 @@ def run(task: _task.Task) -> _task.Values:
         raise InvalidInput(f"full can be given with action promote only, not with action {action}")
     if params["revision"] is not None and (action != "undo" or params["revision"] < 1):
         raise InvalidInput("revision can be given with action undo only, and is a number from 1")
-    backend = _backends.get(task.cluster, Target(params["namespace"], params["app"]), params["backend"])
+    backend = _backends.get(task.cluster, Target(params["namespace"], params["app"]), params["backend"], task.placement)
     control = backend.control()
     differences = _ACTIONS[action](control, params)
     task.note(*differences)
