@@ -171,7 +171,9 @@ class Capabilities:
     ``no_share`` where its endpoints are its share, or ``unknown``.
     zero_stable_endpoints: the same for stable: ``5xx`` for its share, ``5xx_for_all`` whatever the weight,
     ``no_share``, or ``unknown``.
-    weights: ``any`` multiple of the resolution, or ``ratio``: those that numbers of pods can make.
+    weights: ``any`` multiple of the resolution, ``ratio``: those that numbers of pods can make, or ``steps``: those
+    that the workload's own steps name.
+    in_place: whether all versions are templates of one workload.
     """
 
     resolution: int
@@ -185,6 +187,7 @@ class Capabilities:
     zero_stable_endpoints: str
     propagation_seconds: float
     weights: str = "any"
+    in_place: bool = False
 
     def as_result(self) -> dict[str, t.Any]:
         result = dataclasses.asdict(self)

@@ -13,8 +13,16 @@ import abc
 import dataclasses
 import typing as t
 
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_contract import RolloutControl
+from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import Workload
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER, Cluster
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, ForeignOwner, InvalidInput
+from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
+from ansible_collections.gradual.canary.plugins.module_utils._errors import (
+    Conflict,
+    ForeignOwner,
+    InvalidInput,
+    Unsupported,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     Capabilities,
@@ -103,6 +111,9 @@ class Backend(abc.ABC):
     knows_versions: t.ClassVar[bool] = False
     """Whether `observe` knows the versions for sure; else their Services are asked, which know better."""
 
+    in_place: t.ClassVar[bool] = False
+    """Whether all versions are templates of one workload; else each has a Deployment and a Service of its own."""
+
     def __init__(self, cluster: Cluster, target: Target, options: Options) -> None:
         self.cluster = cluster
         self.target = target
@@ -157,6 +168,30 @@ class Backend(abc.ABC):
 
         Raises Degraded when the controller refuses them, NotLive when it says nothing in time.
         """
+
+    def require_reachable(self, weights: t.Sequence[Weight]) -> None:
+        """Raise InvalidSplit, naming what can be had, when one of a release's weights cannot. Reads at most."""
+        for weight in weights:
+            self.capabilities.require(weight, (), self.name)
+
+    def workload(self) -> Workload:
+        """Return the workload whose templates are the versions, for a backend that is `in_place`."""
+        raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
+
+    def stage(self, template: Object) -> Difference:
+        """Give the workload this template, and pause it in the same write, so that no pod is touched.
+
+        For a backend that is `in_place`. Nothing is written when it has that template already. Raises Conflict while
+        another version is being released.
+        """
+        raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
+
+    def control(self) -> RolloutControl:
+        """Return what the verb ``rollout`` acts on. Raises Unsupported."""
+        raise Unsupported(
+            f"backend {self.name} has no rollout of one workload: each version has a Deployment of its own. Move "
+            "traffic with gradual.canary.traffic, deploy and remove versions with gradual.canary.version."
+        )
 
     def require_expected(self, split: Split, expect: Weight | None, item: Object, field: t.Sequence[str] = ()) -> None:
         """Raise Conflict, naming who wrote `field` (the path of the weight in `item`), when the split is another."""
