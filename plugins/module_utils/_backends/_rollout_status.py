@@ -4,8 +4,8 @@
 """Phase and message of an Argo Rollout, as ``kubectl argo rollouts status`` judges them. Pure. Private.
 
 Part of the gradual.canary collection. A Rollout's own phase lags behind what was written to it: the controller's
-``observedGeneration`` (a string) may be of an older spec, and a pause that somebody ended stands in the status until the
-controller has seen that.
+``observedGeneration`` (a string) may be of an older spec, and a pause that somebody ended stands in the status until
+the controller has seen that.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def is_unpausing(rollout: Object) -> bool:
 
 
 def invalid_spec(rollout: Object) -> str | None:
-    """Return what the controller finds wrong with the spec. The API server refuses nothing of it: there is no webhook."""
+    """Return what the controller finds wrong with the spec. The API server itself refuses none of it."""
     for condition in (rollout.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "InvalidSpec" and condition.get("status", "True") == "True":
             return str(condition.get("message") or "no reason given")

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which weights the steps of an Argo Rollout can hold, and how to get there. Pure. Private to gradual.canary.
 
-A Rollout has no weight that could be set: its steps say all weights there are, and it only goes forward through them. It
-holds one where a step is a pause without a duration; everything else passes by itself. After the last step the new
+A Rollout has no weight that could be set: its steps say all weights there are, and it only goes forward through them.
+It holds one where a step is a pause without a duration; everything else passes by itself. After the last step the new
 version has everything and is the stable one.
 """
 
