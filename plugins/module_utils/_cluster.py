@@ -183,6 +183,14 @@ class Cluster:
         metadata = item["metadata"]
         self.rehearsal.put(kind_of(item).path(metadata.get("namespace"), metadata["name"]), item)
 
+    def preview(self, item: Object, operations: t.Sequence[Operation]) -> Object:
+        """Return what a JSON patch would make of `item`, with the server's defaults: a dry run, in every mode."""
+        kind, metadata = kind_of(item), item["metadata"]
+        path = kind.path(metadata.get("namespace"), metadata["name"])
+        asked = Asked(kind, metadata.get("namespace"), metadata["name"])
+        query = _write_query(dry_run=True)
+        return self._call("PATCH", path, asked, body=list(operations), content_type=JSON_PATCH, query=query)
+
     def apply(
         self, item: Object, *, unchanged: t.Callable[[Object], Object] = lambda live: live, force: bool = False
     ) -> Difference:

@@ -69,14 +69,24 @@ class Wait:
         while not (self._watched("Deployment", done, fields=fields) and self._stays(seen, done, fields)):
             if not seen:
                 raise NotFound(f"Deployment {identity.name} was deleted while it was waited for", name=identity.name)
-            pods = self._current_pods(seen[0])
-            obstacle = self._lasting(self._obstacles(seen[0], pods))
-            if obstacle:
-                raise self._blocked(obstacle, seen[0])
-            if self._time_is_up():
-                raise self._late(seen[0], pods)
-            self._progress(f"{Rollout.of(seen[0])}{_reasons(pods)}")
+            self._require_hope(seen[0])
         return Rollout.of(seen[0])
+
+    def for_replica_sets(self, done: t.Callable[[list[Object]], bool]) -> None:
+        """Wait until the ReplicaSets are as `done` says; NotReady as soon as the newest pods cannot become ready."""
+        identity = self._identity
+        while not self._watched("ReplicaSet", done, labels=identity.selector):
+            self._require_hope(self._cluster.get("Deployment", identity.name, identity.namespace))
+
+    def _require_hope(self, deployment: Object) -> None:
+        """Raise NotReady when the pods of a Deployment's newest template cannot become ready, or not in time."""
+        pods = self._current_pods(deployment)
+        obstacle = self._lasting(self._obstacles(deployment, pods))
+        if obstacle:
+            raise self._blocked(obstacle, deployment)
+        if self._time_is_up():
+            raise self._late(deployment, pods)
+        self._progress(f"{Rollout.of(deployment)}{_reasons(pods)}")
 
     def for_endpoints(self, service: Object, replicas: int) -> int:
         """Wait until each port of the Service has `replicas` ready endpoints; return how many there are."""

@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends.argo_rollouts import ArgoRollouts
+from ansible_collections.gradual.canary.plugins.module_utils._backends.deployment import OneDeployment
 from ansible_collections.gradual.canary.plugins.module_utils._backends.gateway_api import GatewayApi
 from ansible_collections.gradual.canary.plugins.module_utils._backends.ingress_nginx import IngressNginx
 from ansible_collections.gradual.canary.plugins.module_utils._backends.istio import Istio
@@ -20,7 +21,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends.replicas 
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 
 BACKENDS: t.Final[dict[str, type[Backend]]] = {
-    backend.name: backend for backend in (GatewayApi, IngressNginx, Istio, Replicas, ArgoRollouts)
+    backend.name: backend for backend in (GatewayApi, IngressNginx, Istio, Replicas, OneDeployment, ArgoRollouts)
 }
 
 

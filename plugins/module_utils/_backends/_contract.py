@@ -178,12 +178,22 @@ class Backend(abc.ABC):
         """Return the workload whose templates are the versions, for a backend that is `in_place`."""
         raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
 
-    def stage(self, template: Object) -> Difference:
+    def create(self, deployment: Object) -> Difference:
+        """Make the workload, of this Deployment, where there is none yet. For a backend that is `in_place`."""
+        raise Unsupported(f"with backend {self.name} a first workload is not made of a Deployment; apply it yourself")
+
+    def stage(
+        self, template: Object, *, replicas: int | None = None, annotations: t.Mapping[str, str | None] | None = None
+    ) -> Difference:
         """Give the workload this template, and pause it in the same write, so that no pod is touched.
 
-        For a backend that is `in_place`. Nothing is written when it has that template already. Raises Conflict while
-        another version is being released.
+        For a backend that is `in_place`. Nothing is written when it has that template already. annotations: those of
+        the workload that go with the template; None takes one away. Raises Conflict while another release is under way.
         """
+        raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
+
+    def unstage(self) -> Difference:
+        """Take this version's template away again when it is only staged: no pod is touched. Else write nothing."""
         raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")
 
     def control(self) -> RolloutControl:

@@ -14,6 +14,10 @@ import typing as t
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target, ownership
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_objects import Scene, pod_labels
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_ratio import Selected
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_findings import (
+    of_endings,
+    of_service,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
     ready_pods,
     selector_of,
@@ -61,8 +65,9 @@ class Surroundings:
 
 def findings_of(around: Surroundings) -> tuple[Finding, ...]:
     """Return everything that is in the way of a split, most basic first."""
-    looks = (_of_service, _of_ownership, _of_readiness, _of_endings)
-    return (*obstacles_of(around), *(finding for look in looks for finding in look(around)))
+    looks = (_of_ownership, _of_readiness, _of_endings)
+    rest = (finding for look in looks for finding in look(around))
+    return (*obstacles_of(around), *of_service(around.scene.service), *rest)
 
 
 def obstacles_of(around: Surroundings) -> tuple[Finding, ...]:
@@ -142,41 +147,6 @@ def _of_other_pods(around: Surroundings) -> Findings:
         )
 
 
-def _of_service(around: Surroundings) -> Findings:
-    service = around.scene.service
-    spec, name = service["spec"], words(service)
-    if spec.get("sessionAffinity") == "ClientIP":
-        yield Finding(
-            "error",
-            "sticky",
-            f"{name} has sessionAffinity ClientIP: each client stays with one pod, so that numbers of pods say little "
-            "of who sees which version",
-            "Set sessionAffinity to None for the time of the release.",
-        )
-    if spec.get("publishNotReadyAddresses"):
-        yield Finding(
-            "error",
-            "not_ready_addresses",
-            f"{name} has publishNotReadyAddresses: pods get requests before they are ready",
-            "Set publishNotReadyAddresses to false.",
-        )
-    if spec.get("clusterIP") == "None":
-        yield Finding(
-            "warning",
-            "headless",
-            f"{name} is headless: clients choose a pod by themselves, from names that they may keep",
-            "Give clients a Service with an address, or sample with verify before each stage.",
-        )
-    for field in ("trafficDistribution", "internalTrafficPolicy", "externalTrafficPolicy"):
-        if spec.get(field) not in (None, "Cluster"):
-            yield Finding(
-                "warning",
-                "uneven",
-                f"{name} has {field} {spec[field]}: clients get pods near to them, in another ratio than the whole",
-                "Remove it for the time of the release, or spread both versions evenly.",
-            )
-
-
 def _of_ownership(around: Surroundings) -> Findings:
     for item in (around.scene.service, *around.deployments):
         yield from ownership(item)
@@ -198,17 +168,8 @@ def _of_readiness(around: Surroundings) -> Findings:
 
 
 def _of_endings(around: Surroundings) -> Findings:
-    """Warn of pods that end at once: with this backend pods end while they are still known as endpoints."""
     for item in around.deployments:
-        containers = item["spec"]["template"]["spec"]["containers"]
-        if not any((container.get("lifecycle") or {}).get("preStop") for container in containers):
-            yield Finding(
-                "warning",
-                "no_pre_stop",
-                f"the pods of {words(item)} have no preStop hook: each stage ends pods, and connections that reach "
-                "them before every node knows are refused",
-                "Give them pre_stop_sleep: 5 and a termination_grace_period above that and the longest request.",
-            )
+        yield from of_endings(words(item), item["spec"]["template"])
 
 
 def is_selected(service: Object, labels: t.Mapping[str, str]) -> bool:

@@ -116,8 +116,7 @@ class Workload:
     @classmethod
     def of(cls, kind: WorkloadKind, item: Object, replica_sets: t.Iterable[Object]) -> Workload:
         """Return it with those of the ReplicaSets that it controls."""
-        uid = item["metadata"].get("uid")
-        mine = [revision_of(kind, one) for one in replica_sets if is_controlled_by(one, uid)]
+        mine = [revision_of(kind, one) for one in replica_sets if is_controlled_by(one, kind, item)]
         return cls(kind, item, tuple(sorted(mine, key=lambda one: -one.number)))
 
     @property
@@ -150,7 +149,11 @@ class Workload:
     @property
     def current(self) -> Revision | None:
         """The revision of the template that the workload has now; None while it is only staged."""
-        return next((one for one in self.revisions if one.template == plain(self.template, self.kind)), None)
+        return self.of_template(self.template)
+
+    def of_template(self, template: Object) -> Revision | None:
+        wanted = plain(template, self.kind)
+        return next((one for one in self.revisions if one.template == wanted), None)
 
     def of_version(self, version: str) -> Revision | None:
         """Return the newest revision of a version; the one that has pods comes first."""
@@ -215,6 +218,12 @@ def version_of_template(template: Object) -> str | None:
     return tag if colon and "/" not in tag else None
 
 
-def is_controlled_by(item: Object, uid: object) -> bool:
-    owners = item["metadata"].get("ownerReferences") or ()
-    return any(owner.get("controller") and owner.get("uid") == uid for owner in owners)
+def is_controlled_by(item: Object, kind: WorkloadKind, owner: Object) -> bool:
+    """Say whether an object's controller is this workload. One as check mode would have made it has no uid."""
+    metadata = owner["metadata"]
+    return any(
+        one.get("controller")
+        and (one.get("kind"), one.get("name")) == (kind.kind, metadata["name"])
+        and metadata.get("uid") in (None, one.get("uid"))
+        for one in item["metadata"].get("ownerReferences") or ()
+    )
