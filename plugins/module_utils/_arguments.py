@@ -12,6 +12,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import env_fallback
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
 
 _CONSTRAINTS = ("mutually_exclusive", "required_together", "required_one_of", "required_if")
 
@@ -140,3 +143,54 @@ def sampling_options() -> ArgumentSpec:
             "request_timeout": {"type": "float", "default": 10},
         }
     )
+
+
+def verification_options() -> ArgumentSpec:
+    """Return the options of a proof: what to sample, what it must show, and how surely."""
+    return sampling_options() + ArgumentSpec(
+        {
+            "canary": {"type": "str", "required": True},
+            "stable": {"type": "str", "required": True},
+            "weight": {"type": "str", "required": True},
+            "previous": {"type": "str"},
+            "matches": {"type": "list", "elements": "dict", "default": []},
+            "profile": {"type": "str", "choices": ["quick", "standard", "strict"], "default": "standard"},
+            "delta": {"type": "str"},
+            "alpha": {"type": "float"},
+            "beta": {"type": "float", "default": 0.0001},
+            "errors": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "enabled": {"type": "bool", "default": True},
+                    "healthy": {"type": "float", "default": 0.001},
+                    "limit": {"type": "float", "default": 0.01},
+                    "bad": {"type": "float", "default": 0.01},
+                },
+            },
+            "latency": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "enabled": {"type": "bool", "default": True},
+                    "p95": {"type": "float", "default": 2.0},
+                    "rollback_above": {"type": "float", "default": 5.0},
+                },
+            },
+            "prove_health": {"type": "bool", "default": False},
+            "bake": {"type": "int", "default": 0},
+            "settle_timeout": {"type": "int", "default": 30},
+            "limit": {"type": "int"},
+            "timeout": {"type": "int", "default": 600},
+            "label": {"type": "str"},
+            "since": {"type": "float"},
+        }
+    )
+
+
+def validated(arguments: ArgumentSpec, given: t.Mapping[str, t.Any], where: str) -> dict[str, t.Any]:
+    """Return the values of options that stand inside another option, with defaults; InvalidInput names `where`."""
+    result = ArgumentSpecValidator(**arguments.keywords()).validate(dict(given))
+    if result.errors.errors:
+        raise InvalidInput(f"{where}: {result.errors.msg}")
+    return dict(result.validated_parameters)

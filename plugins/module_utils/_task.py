@@ -17,28 +17,13 @@ from ansible_collections.gradual.canary.plugins.module_utils._arguments import A
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference, without_secrets
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Error
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Rehearsal
+from ansible_collections.gradual.canary.plugins.module_utils._terminal import Terminal
 
 if t.TYPE_CHECKING:
     from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 
 Values = dict[str, t.Any]
 SECRET_FIELDS = ("token", "password", "client-key-data", "client-certificate-data", "id-token", "refresh-token")
-
-
-class Terminal:
-    """Where progress goes and people are asked. This one is nobody's: a module on another host has neither."""
-
-    interactive = False  # whether standard output is a terminal, so that a line may be updated in place
-
-    def show(self, text: str) -> None:
-        """Show a line that stays."""
-
-    def update(self, text: str) -> None:
-        """Show a line that the next one replaces. Only called when interactive."""
-
-    def ask(self, text: str, seconds: float | None) -> str | None:
-        """Ask a person and return the answer; None when there is nobody to ask. Raises TimeoutError."""
-        return None
 
 
 class Task:

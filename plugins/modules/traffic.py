@@ -70,6 +70,15 @@ options:
   snapshot:
     description: What RV(gradual.canary.traffic_info#module:snapshot) returned before. For O(state=restored).
     type: dict
+  verify:
+    description:
+      - Prove in the same task that clients see the split; one task instead of two for a stage of a release.
+      - Any option of M(gradual.canary.verify). What it is about is known here and need not be given; O(version) is its
+        C(canary), and C(stable), C(weight), C(previous) and C(matches) are those of this change.
+      - Match routes by regular expression are not proven, because no request can be made up for them.
+      - The task fails when the verdict is not V(pass); what was written stays. Nothing is sampled in check mode.
+      - Only with O(state=split).
+    type: dict
   preflight:
     description:
       - Whether to look for what would break or falsify the split before the canary is attached.
@@ -102,6 +111,18 @@ EXAMPLES = r"""
     backend: {type: gateway_api, route: web}
     weight: 50
     expect: 10
+
+- name: Give v2 half of the traffic, and prove that clients see it
+  gradual.canary.traffic:
+    namespace: shop
+    app: web
+    version: v2
+    backend: {type: gateway_api, route: web}
+    weight: 50
+    verify:
+      url: http://shop.example.com/
+      address: 127.0.0.1:8080
+      identify: {header: X-Version}
 
 - name: Send testers to v2, and nobody else
   gradual.canary.traffic:
@@ -170,6 +191,19 @@ live:
   returned: success
   type: dict
   sample: {level: accepted, seconds: 0.02, detail: accepted by Gateway projectcontour/contour}
+proof:
+  description: The values that M(gradual.canary.verify) returns.
+  returned: when O(verify) is given, but not in check mode
+  type: dict
+  sample:
+    verdict: pass
+    recommendation: advance
+    msg: "50 % proven: 251 of 505 answers from v2, 99 % interval 44.0-55.4 %, 0 errors, p95 12 ms (2.5 s)"
+msg:
+  description: The evidence in one sentence.
+  returned: when O(verify) is given, but not in check mode
+  type: str
+  sample: "50 % proven: 251 of 505 answers from v2, 99 % interval 44.0-55.4 %, 0 errors, p95 12 ms (2.5 s)"
 findings:
   description:
     - What the preflight saw that is no obstacle; empty when there was no preflight.
@@ -211,12 +245,23 @@ writes:
         - {op: replace, path: /spec/rules/0/backendRefs/0/weight, value: 5000}
 """
 
+import typing as t
+
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _backends, _task
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Live, Snapshot, Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import with_versions
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidInput, Refused
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOTHING, Change, Finding, Match, Weight
+from ansible_collections.gradual.canary.plugins.module_utils._proof import Proof
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
+    EVERYTHING,
+    NOTHING,
+    Change,
+    Finding,
+    Match,
+    Weight,
+)
 
 ARGUMENTS = (
     _arguments.cluster()
@@ -234,6 +279,7 @@ ARGUMENTS = (
             "weight": {"type": "str"},
             "expect": {"type": "str"},
             "snapshot": {"type": "dict"},
+            "verify": {"type": "dict"},
             "preflight": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 60},
         },
@@ -247,10 +293,13 @@ def run(task: _task.Task) -> _task.Values:
     params = task.params
     target = Target(params["namespace"], params["app"], params["version"])
     backend = _backends.get(task.cluster, target, params["backend"])
+    if params["verify"] is not None:
+        _proof_of(params, params["app"], EVERYTHING)  # wrong options are refused before anything is written
     change, findings = _move(task, backend)
     task.note(*change.differences)
     live = _live(change, backend, params["timeout"])
     return {
+        **_prove(task, backend, change),
         "before": change.before.as_result(),
         "after": change.after.as_result(),
         "live": live._asdict(),
@@ -259,11 +308,31 @@ def run(task: _task.Task) -> _task.Values:
     }
 
 
+def _proof_of(params: t.Mapping[str, t.Any], stable: str | None, weight: Weight, **known: object) -> Proof:
+    """Return the proof that was asked for: what it is about is known here, all else is in the option."""
+    about = {"canary": params["version"], "stable": stable, "weight": weight.as_percent(), **known}
+    options = {name: value for name, value in about.items() if value is not None} | params["verify"]
+    return Proof(_arguments.validated(_arguments.verification_options(), options, "verify"))
+
+
+def _prove(task: _task.Task, backend: Backend, change: Change) -> _task.Values:
+    if task.params["verify"] is None or task.check_mode:
+        return {}
+    split = change.after
+    if split.stable_version is None and "stable" not in task.params["verify"]:
+        split = with_versions(task.cluster, backend.target, split)
+    matches = [match.as_option() for match in split.matches if match.operator != "regex"]
+    previous = change.before.weight.as_percent() if change.changed else None
+    proof = _proof_of(task.params, split.stable_version, split.weight, previous=previous, matches=matches)
+    values = proof.attempt(task.terminal)
+    return {"failed": values["failed"], "msg": values["msg"], "proof": values}
+
+
 def _move(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ...]]:
     params = task.params
     if params["state"] == "split":
         return _split(task, backend)
-    given = [option for option in ("weight", "matches", "expect") if params[option] is not None]
+    given = [option for option in ("weight", "matches", "expect", "verify") if params[option] is not None]
     if given:
         raise InvalidInput(f"{', '.join(given)} can be given with state split only, not with state {params['state']}")
     if params["state"] == "promoted":

@@ -241,124 +241,18 @@ msg:
   sample: "10 % proven: 52 of 495 answers from v2, 99 % interval 7.2-14.2 %, 0 errors, p95 12 ms (2.5 s)"
 """
 
-import dataclasses
-import time
-import typing as t
+from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _task
+from ansible_collections.gradual.canary.plugins.module_utils._proof import Proof
 
-from ansible_collections.gradual.canary.plugins.module_utils import _evidence, _task
-from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec, sampling_options
-from ansible_collections.gradual.canary.plugins.module_utils._bands import PROFILES
-from ansible_collections.gradual.canary.plugins.module_utils._health import SCREEN, Rates
-from ansible_collections.gradual.canary.plugins.module_utils._sampling import Sampling
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, Match, Weight
-from ansible_collections.gradual.canary.plugins.module_utils._verification import Claim, Verification
-
-ARGUMENTS = sampling_options() + ArgumentSpec(
-    {
-        "canary": {"type": "str", "required": True},
-        "stable": {"type": "str", "required": True},
-        "weight": {"type": "str", "required": True},
-        "previous": {"type": "str"},
-        "matches": {"type": "list", "elements": "dict", "default": []},
-        "profile": {"type": "str", "choices": ["quick", "standard", "strict"], "default": "standard"},
-        "delta": {"type": "str"},
-        "alpha": {"type": "float"},
-        "beta": {"type": "float", "default": 0.0001},
-        "errors": {
-            "type": "dict",
-            "default": {},
-            "options": {
-                "enabled": {"type": "bool", "default": True},
-                "healthy": {"type": "float", "default": 0.001},
-                "limit": {"type": "float", "default": 0.01},
-                "bad": {"type": "float", "default": 0.01},
-            },
-        },
-        "latency": {
-            "type": "dict",
-            "default": {},
-            "options": {
-                "enabled": {"type": "bool", "default": True},
-                "p95": {"type": "float", "default": 2.0},
-                "rollback_above": {"type": "float", "default": 5.0},
-            },
-        },
-        "prove_health": {"type": "bool", "default": False},
-        "bake": {"type": "int", "default": 0},
-        "settle_timeout": {"type": "int", "default": 30},
-        "limit": {"type": "int"},
-        "timeout": {"type": "int", "default": 600},
-        "label": {"type": "str"},
-        "since": {"type": "float"},
-    }
-)
-
-_LINE_EVERY = 10.0
-_UPDATE_EVERY = 0.2
+ARGUMENTS = _arguments.verification_options()
 
 
 def run(task: _task.Task) -> _task.Values:
-    """Sample until there is a verdict; the match routes first, for they take few requests."""
-    params = task.params
-    sampling, claim = Sampling(params), _claim(params)
-    if task.check_mode and params["method"] not in ("GET", "HEAD", "OPTIONS"):
-        return {"skipped": True, "msg": f"not sampled in check mode: {params['method']} may change something"}
-    matches = []
-    for match in (Match.parse(option) for option in params["matches"]):
-        matched = _sample(task, sampling, dataclasses.replace(claim, weight=EVERYTHING, previous=None, bake=0), match)
-        values = _evidence.as_result(matched)
-        matches.append({"match": match.as_option(), **values})
-        if matched.verdict != "pass":
-            message = f"requests with {match}: {values['msg']}"
-            return {"failed": True, **values, "matches": matches, "decided_at": time.time(), "msg": message}
-    verification = _sample(task, sampling, claim)
-    since = params["since"]
-    values = _evidence.as_result(verification, since=None if since is None else time.monotonic() - time.time() + since)
-    if matches:
-        values["matches"] = matches
-    return {"failed": verification.verdict != "pass", **values, "decided_at": time.time()}
-
-
-def _sample(task: _task.Task, sampling: Sampling, claim: Claim, match: Match | None = None) -> Verification:
-    started = time.monotonic()
-    verification = Verification(claim, started)
-    shown = started
-    with sampling.sampler(match) as sampler:
-        for sample in sampler:
-            if verification.take(sample, sampling.identify.version(sample.headers, sample.body)):
-                break
-            now = time.monotonic()
-            if task.terminal.interactive and now - shown >= _UPDATE_EVERY:
-                task.terminal.update(_evidence.progress(verification))
-                shown = now
-            elif not task.terminal.interactive and now - shown >= _LINE_EVERY:
-                task.terminal.show(_evidence.progress(verification))
-                shown = now
-    text = _evidence.sentence(verification)
-    task.terminal.show(f"requests with {match}: {text}" if match else text)
-    return verification
-
-
-def _claim(params: t.Mapping[str, t.Any]) -> Claim:
-    profile = PROFILES[params["profile"]]
-    errors, latency = params["errors"], params["latency"]
-    return Claim(
-        stable=params["stable"],
-        canary=params["canary"],
-        weight=Weight.percent(params["weight"]),
-        previous=None if params["previous"] is None else Weight.percent(params["previous"]),
-        delta=profile.delta if params["delta"] is None else Weight.percent(params["delta"]).points,
-        alpha=profile.alpha if params["alpha"] is None else params["alpha"],
-        beta=params["beta"],
-        errors=Rates(errors["healthy"], errors["limit"], errors["bad"], SCREEN.good) if errors["enabled"] else None,
-        latency=(latency["p95"], latency["rollback_above"]) if latency["enabled"] else None,
-        prove_health=params["prove_health"],
-        settle=params["settle_timeout"],
-        bake=params["bake"],
-        deadline=params["timeout"],
-        limit=params["limit"],
-        label=params["label"],
-    )
+    """Sample until there is a verdict."""
+    proof, method = Proof(task.params), task.params["method"]
+    if task.check_mode and method not in ("GET", "HEAD", "OPTIONS"):
+        return {"skipped": True, "msg": f"not sampled in check mode: {method} may change something"}
+    return proof.attempt(task.terminal)
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ from ansible.utils.display import Display
 
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Rehearsal
-from ansible_collections.gradual.canary.plugins.module_utils._task import Task, Terminal, Values, secrets_in
+from ansible_collections.gradual.canary.plugins.module_utils._task import Task, Values, secrets_in
+from ansible_collections.gradual.canary.plugins.module_utils._terminal import Terminal
 
 # Asked when the parent imports this file: a worker's own streams are not the user's.
 _OUTPUT_IS_TERMINAL = bool(sys.stdout and sys.stdout.isatty())

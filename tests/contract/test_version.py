@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.gradual.canary.plugins.module_utils._task import Task, Terminal
+from ansible_collections.gradual.canary.plugins.module_utils._task import Task
+from ansible_collections.gradual.canary.plugins.module_utils._terminal import Terminal
 from ansible_collections.gradual.canary.plugins.modules import version, version_info
 from tests.contract.cluster_access import Access, Object, Operator
 from tests.contract.systems.gateway_api import GatewayApiSystem

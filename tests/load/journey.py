@@ -132,3 +132,8 @@ def time_to_zero(run: Run) -> float | None:
 def ended(run: Run, task: str) -> float:
     """Return when the first result of a task whose name begins so arrived, in seconds since the epoch."""
     return next(float(result["at"]) for result in run.results if task in result["task"])
+
+
+def result_of(run: Run, task: str) -> dict[str, Any]:
+    """Return the first result of a task whose name begins so."""
+    return next(dict(result["result"]) for result in run.results if task in result["task"])

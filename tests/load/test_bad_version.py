@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.load.journey import RATE, Journey, ended, seconds, time_to_zero
+from tests.load.journey import RATE, Journey, ended, result_of, seconds, time_to_zero
 from tests.load.report import Report, Row
 from tests.shop.operators import Run
 
@@ -38,8 +38,9 @@ def test_a_bad_version_is_gone_before_many_users_notice(backend: str, home: Path
         run, counts = release(journey, probe=False)
     bad = counts["versions"]["v2"]
     first, last = seconds(bad["first"]), seconds(bad["last"])
-    decided, reported = ended(run, "Prove what clients see"), time_to_zero(run)
-    there = max(0.0, first - ended(run, "Give traffic to"))
+    proof = result_of(run, "Give traffic, and prove")["proof"]
+    decided, reported = proof["decided_at"], time_to_zero(run)
+    there = max(0.0, first - (decided - proof["requests"]["duration_s"]))
     back = max(0.0, last - ended(run, "Take all traffic back"))
     slow_gateway = RATE * WEIGHT * (there + back + OVERHEAD_SECONDS)
     most = MOST_ON_A_FAST_GATEWAY if backend == "gateway_api" else slow_gateway
