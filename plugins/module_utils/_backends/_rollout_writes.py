@@ -91,8 +91,18 @@ def restarting(rollout: ArgoRollout, moment: str) -> Writing:
     return Writing([_test("/spec/restartAt", rollout.item["spec"].get("restartAt")), _set("/spec/restartAt", moment)])
 
 
-def with_template(rollout: ArgoRollout, template: Object, *, paused: bool | None) -> Writing:
-    """Give it another template, and (not None) hold it or let it go in the same write; it is in no release then."""
+def with_template(
+    rollout: ArgoRollout,
+    template: Object,
+    *,
+    paused: bool | None,
+    replicas: int | None = None,
+    annotations: t.Mapping[str, str | None] | None = None,
+) -> Writing:
+    """Give it another template, and (not None) hold it or let it go in the same write; it is in no release then.
+
+    annotations: those of the Rollout that go with the template; None takes one away.
+    """
     item = rollout.item
     operations = [
         _test("/spec/template", item["spec"]["template"]),
@@ -100,15 +110,14 @@ def with_template(rollout: ArgoRollout, template: Object, *, paused: bool | None
     ]
     if paused is not None and paused != rollout.paused:
         operations += holding(rollout, paused=paused).operations
-    return Writing([*operations, *unlabelling(item)])
+    if replicas is not None and replicas != rollout.workload.replicas:
+        operations.append(_set("/spec/replicas", replicas))
+    return Writing([*operations, *unlabelling(item), *annotating(item, annotations or {})])
 
 
 def touching(rollout: ArgoRollout, moment: str) -> Writing:
     """Change nothing that means anything, so that the controller looks again."""
-    annotations = rollout.item["metadata"].get("annotations")
-    if annotations is None:
-        return Writing([_set("/metadata/annotations", {TOUCHED: moment})])
-    return Writing([_set(f"/metadata/annotations/{_escaped(TOUCHED)}", moment)])
+    return Writing(annotating(rollout.item, {TOUCHED: moment}))
 
 
 def release_labels(rollout: ArgoRollout) -> dict[str, str]:
@@ -116,20 +125,29 @@ def release_labels(rollout: ArgoRollout) -> dict[str, str]:
     return {STABLE_LABEL: str(rollout.stable_version), CANARY_LABEL: str(rollout.canary_version)}
 
 
-def labelling(item: Object, labels: t.Mapping[str, str]) -> list[Operation]:
-    there = item["metadata"].get("labels")
-    missing = {key: value for key, value in labels.items() if (there or {}).get(key) != value}
-    if missing and there is None:
-        return [_set("/metadata/labels", dict(missing))]
-    return [_set(f"/metadata/labels/{_escaped(key)}", value) for key, value in sorted(missing.items())]
+def labelling(item: Object, labels: t.Mapping[str, str | None]) -> list[Operation]:
+    return _marking(item, "labels", labels)
 
 
 def unlabelling(item: Object) -> list[Operation]:
-    there = item["metadata"].get("labels") or {}
+    return labelling(item, {CANARY_LABEL: None, STABLE_LABEL: None})
+
+
+def annotating(item: Object, annotations: t.Mapping[str, str | None]) -> list[Operation]:
+    return _marking(item, "annotations", annotations)
+
+
+def _marking(item: Object, field: str, wanted: t.Mapping[str, str | None]) -> list[Operation]:
+    """Return what brings labels or annotations to these values; None takes one away."""
+    there = item["metadata"].get(field)
+    changes = {key: value for key, value in sorted(wanted.items()) if (there or {}).get(key) != value}
+    if changes and there is None:
+        return [_set(f"/metadata/{field}", changes)]
     return [
-        {"op": "remove", "path": f"/metadata/labels/{_escaped(key)}"}
-        for key in (CANARY_LABEL, STABLE_LABEL)
-        if key in there
+        {"op": "remove", "path": f"/metadata/{field}/{_escaped(key)}"}
+        if value is None
+        else _set(f"/metadata/{field}/{_escaped(key)}", value)
+        for key, value in changes.items()
     ]
 
 

@@ -23,14 +23,16 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import CANARY_LABEL, ArgoRollout
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_preflight import Preflight, router_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_steps import Stop
-from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import Workload
+from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import CHANGE_CAUSE, Workload
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
     Error,
     InvalidInput,
     StillServing,
+    TargetNotFound,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._manifests import REPLACES
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     EVERYTHING,
@@ -206,7 +208,15 @@ class ArgoRollouts(Backend):
     def workload(self) -> Workload:
         return self._driver.look().workload
 
-    def stage(self, template: Object) -> Difference:
+    def create(self, deployment: Object) -> Difference:
+        raise TargetNotFound(
+            f"there is no Rollout {self.target.namespace}/{self.workload_name}, and it is not made of a Deployment: its "
+            "steps and its traffic router are yours to say. Apply it with the first version, then release the next."
+        )
+
+    def stage(
+        self, template: Object, *, replicas: int | None = None, annotations: t.Mapping[str, str | None] | None = None
+    ) -> Difference:
         for attempt in range(1, _ATTEMPTS + 1):
             rollout = self._driver.look()
             if rollout.item["spec"]["template"] == template:
@@ -216,24 +226,34 @@ class ArgoRollouts(Backend):
                     f"{rollout.where} is in the middle of a release: {self._split(rollout)}. Nothing was changed. "
                     "Finish it with gradual.canary.release, or take it back with gradual.canary.rollback, first."
                 )
-            returns = rollout.stable is not None and rollout.stable.template == template
+            writing = writes.with_template(
+                rollout, template, paused=True, replicas=replicas, annotations=annotations or {}
+            )
             try:
-                written = self._driver.write(rollout, writes.with_template(rollout, template, paused=not returns))
+                written = self._driver.write(rollout, writing)
                 break
             except Conflict:
                 if attempt == _ATTEMPTS:
                     raise
-        if returns and self.cluster.check_mode:
-            written = self._predicted_back(rollout, written)
-        elif self.cluster.check_mode:
-            written = written.predicted_staged()
-        staged = self._seen(written)
+        staged = self._seen(written.predicted_staged() if self.cluster.check_mode else written)
         if staged.paused and not staged.has_canary:  # the controller finds it to be the stable template, written anew
             staged = self._seen(self._driver.write(staged, writes.holding(staged, paused=False)))
         return self._difference(rollout, staged, f"{rollout.stable_version} -> {staged.workload.version}, held")
 
+    def unstage(self) -> Difference:
+        rollout = self._driver.look()
+        if not rollout.is_staged or rollout.workload.version != self.target.version:
+            return self._difference(rollout, rollout, "")
+        returned = self._give_back(rollout)
+        return self._difference(rollout, returned, f"{rollout.workload.version} -> {returned.workload.version}")
+
     def control(self) -> RolloutControl:
         return ArgoControl(self._driver)
+
+    @property
+    def workload_name(self) -> str:
+        """The name of the Rollout."""
+        return str(self.options.get("workload") or self.target.app)
 
     @property
     def service(self) -> str:
@@ -245,8 +265,7 @@ class ArgoRollouts(Backend):
     @property
     def _driver(self) -> RolloutDriver:
         seconds = float(self.options.get("ready_timeout") or self.OPTIONS["ready_timeout"]["default"])
-        name = str(self.options.get("workload") or self.target.app)
-        return RolloutDriver(self.cluster, self.target.namespace, name, seconds)
+        return RolloutDriver(self.cluster, self.target.namespace, self.workload_name, seconds)
 
     def _split(self, rollout: ArgoRollout) -> Split:
         stable = str(rollout.canary.get("stableService") or self.service)
@@ -313,7 +332,9 @@ class ArgoRollouts(Backend):
                 f"the ReplicaSet of the stable version of {rollout.where} is gone, so its template is not known. "
                 "Nothing was changed; apply the Rollout with that version's template."
             )
-        writing = writes.with_template(rollout, rollout.stable.template, paused=False)
+        known = rollout.stable.annotations
+        told = {key: known.get(key) for key in (REPLACES, CHANGE_CAUSE)}
+        writing = writes.with_template(rollout, rollout.stable.template, paused=False, annotations=told)
         written = self._driver.write(rollout, writing)
         if self.cluster.check_mode:
             return self._driver.remember(self._predicted_back(rollout, written))
