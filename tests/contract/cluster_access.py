@@ -79,6 +79,11 @@ class Operator:
             "PATCH", KINDS[kind].path(namespace, name) + _as(manager), change, "application/merge-patch+json"
         )
 
+    def edit_status(self, kind: str, name: str, namespace: str, change: Object) -> Object:
+        """Merge `change` into an object's status."""
+        path = KINDS[kind].path(namespace, name) + "/status" + _as("kubectl-edit")
+        return self._done("PATCH", path, change, "application/merge-patch+json")
+
     def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
         response = self._send("DELETE", KINDS[kind].path(namespace, name), {"propagationPolicy": "Background"})
         if response.status != 404:

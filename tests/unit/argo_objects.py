@@ -36,7 +36,7 @@ def replica_set(version: str, number: int) -> Object:
             "name": f"web-hash-{version}",
             "labels": {"rollouts-pod-template-hash": f"hash-{version}"},
             "annotations": {"rollout.argoproj.io/revision": str(number)},
-            "ownerReferences": [{"kind": "Rollout", "uid": "uid-1", "controller": True}],
+            "ownerReferences": [{"kind": "Rollout", "name": "web", "uid": "uid-1", "controller": True}],
         },
         "spec": {"replicas": 1, "template": kept},
     }

@@ -82,8 +82,15 @@ class RolloutDriver:
                 return rollout
             try:
                 rollout = self.write(rollout, writes.going_on(rollout))
-            except Conflict:
-                rollout = self.look()  # it went on meanwhile, perhaps by this very patch: then its answer was lost
+            except Conflict as conflict:
+                rollout, there = self._settle(self.look(), stop, deadline)
+                if there != stop:  # else it went where it was to go, perhaps by this very patch, whose answer was lost
+                    raise Conflict(
+                        f"{rollout.where} was changed by somebody while it was being written: it was at {here.weight} "
+                        f"and went on to {there.weight}. Nothing was changed by this call. Look at it with the "
+                        "playbook gradual.canary.status, and run again when that is what you want to start from.",
+                        found=there.weight.as_percent(),
+                    ) from conflict
 
     def rested(self, rollout: ArgoRollout, seconds: float) -> ArgoRollout:
         """Return it after it has not changed for a while, so that a write does not meet one of its controller's."""

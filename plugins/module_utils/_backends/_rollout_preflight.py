@@ -60,6 +60,7 @@ class Preflight:
         """Yield everything there is to say, most basic first."""
         yield from ownership(self._rollout.item)
         yield from self._state()
+        yield from self._version()
         yield from self._services()
         yield from self._steps()
         routing = self._rollout.routing
@@ -102,6 +103,17 @@ class Preflight:
                 Degraded.code,
                 f"{rollout.where} is {rollout.judged}",
                 "Mend it first: what is degraded does not go through its steps.",
+            )
+
+    def _version(self) -> Findings:
+        rollout, version = self._rollout, self._target.version
+        if version is not None and version != (rollout.canary_version or rollout.stable_version):
+            yield Finding(
+                "error",
+                NotFound.code,
+                f"{rollout.where} has the template of {rollout.workload.version} and none of "
+                f"{self._target.canary_service}, which so has no endpoints either",
+                "Deploy that version first (gradual.canary.version).",
             )
 
     def _services(self) -> Findings:

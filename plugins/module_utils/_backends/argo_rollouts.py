@@ -29,6 +29,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
     Error,
     InvalidInput,
+    Refused,
     StillServing,
     TargetNotFound,
 )
@@ -210,8 +211,8 @@ class ArgoRollouts(Backend):
 
     def create(self, deployment: Object) -> Difference:
         raise TargetNotFound(
-            f"there is no Rollout {self.target.namespace}/{self.workload_name}, and it is not made of a Deployment: its "
-            "steps and its traffic router are yours to say. Apply it with the first version, then release the next."
+            f"there is no Rollout {self.target.namespace}/{self.workload_name}, and it is not made of a Deployment: "
+            "its steps and its traffic router are yours to say. Apply it with the first version, then release the next."
         )
 
     def stage(
@@ -286,9 +287,9 @@ class ArgoRollouts(Backend):
             if weight in (None, EVERYTHING):
                 return Change(before, before)  # past the last step it is the stable version already
             raise Conflict(f"{self.target.version} is the stable version already ({before}). Nothing was changed.")
-        raise Conflict(
-            f"the Rollout has the template of {before.stable_version} and none of {self.target.version}. Nothing was "
-            "changed; deploy that version first, with gradual.canary.version or gradual.canary.deploy."
+        raise Refused(
+            f"the Rollout has the template of {before.stable_version} and none of {self.target.canary_service}. "
+            "Nothing was changed; deploy that version first, with gradual.canary.version or gradual.canary.deploy."
         )
 
     def _to_nothing(self, rollout: ArgoRollout) -> ArgoRollout:
