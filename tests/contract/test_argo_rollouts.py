@@ -219,8 +219,7 @@ def test_an_ingress_of_a_class_that_nobody_serves_is_refused(argo: ArgoRolloutsS
     try:
         argo.remove_route()
         argo.create_route()
-        change = {"spec": {"ingressClassName": argo.name}, "status": {"loadBalancer": None}}
-        argo.operator.edit("Ingress", argo.name, argo.namespace, change)
+        argo.operator.edit("Ingress", argo.name, argo.namespace, {"spec": {"ingressClassName": argo.name}})
         argo.operator.edit_status("Ingress", argo.name, argo.namespace, {"status": {"loadBalancer": None}})
         errors = errors_of(argo)
         assert "not_served" in errors
