@@ -23,9 +23,12 @@ options:
             and the API gateway of Volcengine's VKE read too.
           - V(istio) splits by the weights of a VirtualService, between Services or between subsets of one Service.
           - V(replicas) splits by numbers of pods behind one Service, by connection and without match routes.
+          - V(deployment) splits inside one Deployment, between its new pod template and the one before, by connection
+            and without match routes. It is paused where a stage is reached.
+          - V(argo_rollouts) drives an Argo Rollout, whose controller splits. Weights are those that its steps hold.
         type: str
         required: true
-        choices: [gateway_api, ingress_nginx, istio, replicas]
+        choices: [gateway_api, ingress_nginx, istio, replicas, deployment, argo_rollouts]
       route:
         description: Name of the HTTPRoute. Needed for V(gateway_api).
         type: str
@@ -66,6 +69,11 @@ options:
             to one that is not named after it.
           - For V(replicas) the Service that clients use; its selector names the stable version between releases and
             both versions during a split. The application's name unless given.
+          - For V(deployment) the Service that clients use, whose selector fits the pods of every version. The
+            application's name unless given.
+        type: str
+      workload:
+        description: Name of the one Deployment, for V(deployment). The application's name unless given.
         type: str
       annotations_prefix:
         description: What the annotations begin with, for V(ingress_nginx); the controller's C(--annotations-prefix).
@@ -126,11 +134,12 @@ options:
       max_error:
         description:
           - How far the nearest share that pods can make may be from the weight, in points of percent, for
-            V(replicas). A weight further off is refused, and the nearest ones are named.
+            V(replicas) and V(deployment). A weight further off is refused, and the nearest ones are named.
         type: str
         default: "5"
       ready_timeout:
-        description: Seconds that each change of a number of pods may take until they serve, for V(replicas).
+        description:
+          - Seconds that each change of a number of pods may take until they serve, for V(replicas) and V(deployment).
         type: int
         default: 300
 """

@@ -232,6 +232,7 @@ capabilities:
     zero_stable_endpoints: 5xx_for_all
     propagation_seconds: 5.0
     weights: any
+    in_place: false
 writes:
   description: Every write that was made, or in check mode would be.
   returned: when the cluster was asked

@@ -29,6 +29,13 @@ options:
     description: Whether to look for everything that would break or falsify a split with this version.
     type: bool
     default: false
+  weights:
+    description:
+      - Weights in percent that a release is to go through. One that this traffic system cannot reach fails the task,
+        and the message names what it can.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: gradual.canary.traffic
   - module: gradual.canary.verify
@@ -118,13 +125,18 @@ from ansible_collections.gradual.canary.plugins.module_utils._arguments import A
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import with_versions
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
 
 ARGUMENTS = (
     _arguments.cluster()
     + _arguments.target()
     + traffic_arguments.backend()
     + ArgumentSpec(
-        {"version": {"type": "str"}, "preflight": {"type": "bool", "default": False}},
+        {
+            "version": {"type": "str"},
+            "preflight": {"type": "bool", "default": False},
+            "weights": {"type": "list", "elements": "str", "default": []},
+        },
         required_if=[("preflight", True, ["version"])],
     )
 )
@@ -139,6 +151,7 @@ def run(task: _task.Task) -> _task.Values:
     if params["preflight"]:
         result["findings"] = [finding.as_result() for finding in backend.preflight()]
     split = backend.observe()
+    backend.require_reachable([Weight.percent(weight) for weight in params["weights"]])
     return {
         **result,
         "split": (split if backend.knows_versions else with_versions(task.cluster, target, split)).as_result(),

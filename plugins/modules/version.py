@@ -41,6 +41,10 @@ options:
       - V(scaled_down) takes away the pods of a version that no request can reach, and keeps its objects.
       - V(absent) takes away the pods too, and then deletes the Service, the objects of the manifests that carry the
         version's labels, and the Deployment.
+      - With O(backend.type=deployment) V(present) gives the one Deployment the version's template and pauses it in the
+        same write, so that no pod is touched before traffic is moved; where there is no Deployment yet, it is made.
+        Without O(image) and manifests the template is one that the Deployment had before. V(scaled_down) and V(absent)
+        take a template away that has no pod yet, and have nothing else to do.
     type: str
     choices: [present, scaled_down, absent]
     default: present
@@ -81,6 +85,8 @@ options:
       - Whether to take over a Deployment and a Service of the version's name that something else made.
       - Takes the fields you give from their former field managers. Those you do not give stay as they are, so does the
         selector of the Deployment, which cannot be changed, and the name of its one container.
+      - With O(backend.type=deployment) it is the one Deployment that something else made, which stays as it is but for
+        its template; its ports stay too, and its readiness probe unless another one is given. Needed in each release.
       - Give probes of the kind it has.
       - The pods are replaced, and ready, before the Service selects the new ones.
     type: bool
@@ -108,7 +114,8 @@ options:
   backend:
     description:
       - The traffic system that splits the application's requests, and the objects of it that do.
-      - Needed for V(scaled_down) and V(absent), which ask it whether the version can still be reached.
+      - Needed for V(scaled_down) and V(absent), which ask it whether the version can still be reached, and in every
+        state for one whose versions are templates of one workload (V(deployment)).
     type: dict
     required: false
 seealso:
@@ -268,10 +275,13 @@ from ansible_collections.gradual.canary.plugins.module_utils import _arguments a
 from ansible_collections.gradual.canary.plugins.module_utils import _backends as backends
 from ansible_collections.gradual.canary.plugins.module_utils import _task
 from ansible_collections.gradual.canary.plugins.module_utils._backends._arguments import backend
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import WorkloadIdentity
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
-from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle, Outcome
+from ansible_collections.gradual.canary.plugins.module_utils._in_place import InPlaceLifecycle
+from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle
 from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
+    NAME_LABEL,
     Identity,
     Manifests,
     from_objects,
@@ -312,24 +322,34 @@ def run(task: _task.Task) -> _task.Values:
     """Bring one version into the wanted state and wait for it."""
     started = time.monotonic()
     identity = Identity(task.params["namespace"], task.params["app"], task.params["version"])
-    lifecycle = Lifecycle(task.cluster, task, identity, _wait(task, identity), waits=task.params["wait"])
-    words, deployed = _STATES[task.params["state"]](task, lifecycle, identity)
+    words, deployed = _STATES[task.params["state"]](task, _lifecycle(task, identity), identity)
     version = deployed.as_result() if deployed else {"name": identity.version, **_NOTHING}
     return {"msg": words, "version": version, "seconds": round(time.monotonic() - started, 1)}
 
 
-def _present(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
+def _lifecycle(task: _task.Task, identity: Identity) -> Lifecycle | InPlaceLifecycle:
+    """Return what brings a version into a state: one with a Deployment of its own, or a template of a workload."""
+    waits = task.params["wait"]
+    backend = _backend(task, identity) if task.params["backend"] else None
+    if backend is None or not backend.in_place:
+        return Lifecycle(task.cluster, task, identity, _wait(task, identity), waits=waits)
+    match = ((NAME_LABEL, identity.app),)
+    of_workload = WorkloadIdentity(identity.namespace, identity.app, identity.version, backend.workload_name, match)
+    return InPlaceLifecycle(task.cluster, task, backend, identity, _wait(task, of_workload), waits=waits)
+
+
+def _present(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:
     wanted = _manifests(task.params, identity)
     if wanted is None:
         return lifecycle.scale(task.params["replicas"])
     return lifecycle.deploy(wanted, adopt=task.params["adopt"])
 
 
-def _scaled_down(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
+def _scaled_down(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:
     return lifecycle.scale_down(_serves(task, identity), drain=task.params["drain"])
 
 
-def _absent(task: _task.Task, lifecycle: Lifecycle, identity: Identity) -> Outcome:
+def _absent(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:
     return lifecycle.remove(_serves(task, identity), drain=task.params["drain"])
 
 
@@ -337,8 +357,12 @@ _STATES = {"present": _present, "scaled_down": _scaled_down, "absent": _absent}
 
 
 def _serves(task: _task.Task, identity: Identity) -> t.Callable[[str], bool]:
+    return _backend(task, identity).serves
+
+
+def _backend(task: _task.Task, identity: Identity) -> Backend:
     target = Target(identity.namespace, identity.app, identity.version)
-    return backends.get(task.cluster, target, task.params["backend"]).serves
+    return backends.get(task.cluster, target, task.params["backend"])
 
 
 def _wait(task: _task.Task, identity: Identity) -> Wait:

@@ -19,6 +19,15 @@ extends_documentation_fragment:
   - gradual.canary.attributes.group
   - gradual.canary.cluster
   - gradual.canary.target
+  - gradual.canary.backend
+options:
+  backend:
+    description:
+      - The traffic system, where it is one whose versions are templates of one workload (V(deployment)); they are then
+        the templates that it has or remembers.
+      - Has no effect with any other.
+    type: dict
+    required: false
 seealso:
   - module: gradual.canary.version
 """
@@ -81,7 +90,7 @@ versions:
       type: str
       sample: v1
     created:
-      description: When the Deployment was created.
+      description: When the Deployment was created, or the ReplicaSet of a template; null for one that has none yet.
       type: str
       sample: "2026-11-20T09:30:00Z"
     autoscaler:
@@ -108,18 +117,28 @@ cluster:
   sample: {server: "https://10.0.0.1:6443", context: lab, user: admin, requests: 3}
 """
 
-from ansible_collections.gradual.canary.plugins.module_utils import _arguments as arguments
-from ansible_collections.gradual.canary.plugins.module_utils import _task
-from ansible_collections.gradual.canary.plugins.module_utils._workloads import Workloads
+from collections.abc import Sequence
 
-ARGUMENTS = arguments.cluster() + arguments.target()
+from ansible_collections.gradual.canary.plugins.module_utils import _arguments as arguments
+from ansible_collections.gradual.canary.plugins.module_utils import _backends as backends
+from ansible_collections.gradual.canary.plugins.module_utils import _task
+from ansible_collections.gradual.canary.plugins.module_utils._backends._arguments import backend
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._in_place import VersionInPlace, versions_in_place
+from ansible_collections.gradual.canary.plugins.module_utils._workloads import Deployed, Workloads
+
+ARGUMENTS = (
+    arguments.cluster()
+    + arguments.target()
+    + arguments.ArgumentSpec({"backend": {**backend().options["backend"], "required": False}})
+)
 
 
 def run(task: _task.Task) -> _task.Values:
     """List the versions of an application; reads only."""
     app = task.params["app"]
-    versions = Workloads(task.cluster, task).versions(task.params["namespace"], app)
-    words = ", ".join(f"{one.identity.version} ({one.rollout})" for one in versions)
+    versions = _versions(task)
+    words = ", ".join(f"{one.as_result()['name']} ({one.rollout})" for one in versions)
     number = f"{len(versions)} version{'' if len(versions) == 1 else 's'}"
     return {
         "msg": f"{app} has {number}: {words}"
@@ -128,6 +147,15 @@ def run(task: _task.Task) -> _task.Values:
         "versions": [one.as_info() for one in versions],
         "longest_grace": max((one.grace for one in versions), default=0),
     }
+
+
+def _versions(task: _task.Task) -> Sequence[Deployed | VersionInPlace]:
+    namespace, app = task.params["namespace"], task.params["app"]
+    if task.params["backend"]:
+        traffic = backends.get(task.cluster, Target(namespace, app), task.params["backend"])
+        if traffic.in_place:
+            return versions_in_place(task.cluster, traffic)
+    return Workloads(task.cluster, task).versions(namespace, app)
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ SYSTEMS = {
     "apig": "tests.contract.systems.ingress_nginx:Apig",
     "apig_repointed": "tests.contract.systems.ingress_nginx:ApigRepointed",
     "replicas": "tests.contract.systems.replicas:ReplicasSystem",
+    "deployment": "tests.contract.systems.deployment:DeploymentSystem",
     "argo_rollouts": "tests.contract.systems.argo_rollouts:ArgoRolloutsSystem",
     "argo_rollouts_on_istio": "tests.contract.systems.argo_rollouts:ArgoRolloutsOnIstio",
 }

@@ -174,6 +174,11 @@ class Backend(abc.ABC):
         for weight in weights:
             self.capabilities.require(weight, (), self.name)
 
+    @property
+    def workload_name(self) -> str:
+        """The workload of a backend that is `in_place`: the one of the option, else that of the application's name."""
+        return str(self.options.get("workload") or self.target.app)
+
     def workload(self) -> Workload:
         """Return the workload whose templates are the versions, for a backend that is `in_place`."""
         raise Unsupported(f"with backend {self.name} each version has a Deployment of its own")

@@ -17,7 +17,6 @@ import typing as t
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _deployment_patch as patches
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._deployment_patch import Record
-from ansible_collections.gradual.canary.plugins.module_utils._backends._deployment_writer import InPlaceIdentity
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_contract import (
     Differences,
     RolloutControl,
@@ -27,6 +26,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._workload
     DEPLOYMENT,
     Revision,
     Workload,
+    WorkloadIdentity,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER, Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
@@ -119,7 +119,7 @@ class DeploymentControl(RolloutControl):
         if workload.paused:
             self._wait_until_observed(seconds)
         else:
-            identity = InPlaceIdentity.of(workload, self._target.app, str(workload.version))
+            identity = WorkloadIdentity.of(workload, self._target.app, str(workload.version))
             wait = Wait(
                 self._cluster,
                 identity,

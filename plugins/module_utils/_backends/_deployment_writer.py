@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._deployment_patch import is_made, patch_of
@@ -14,37 +13,19 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._service_
     selector_of,
     wait_for_endpoints,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import DEPLOYMENT, Revision, Workload
+from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import (
+    DEPLOYMENT,
+    Revision,
+    Workload,
+    WorkloadIdentity,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER, Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, NotReady
-from ansible_collections.gradual.canary.plugins.module_utils._manifests import Identity
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
 from ansible_collections.gradual.canary.plugins.module_utils._rollout import Wait
 
 _UNSCHEDULABLE_SECONDS: t.Final = 15.0
-
-
-@dataclasses.dataclass(frozen=True)
-class InPlaceIdentity(Identity):
-    """A version of a workload that changes in place: that workload's name and selector."""
-
-    workload: str = ""
-    labels_of_pods: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.workload or super().name
-
-    @property
-    def selector(self) -> dict[str, str]:
-        return dict(self.labels_of_pods)
-
-    @classmethod
-    def of(cls, workload: Workload, app: str, version: str) -> InPlaceIdentity:
-        metadata = workload.item["metadata"]
-        match = (workload.item["spec"].get("selector") or {}).get("matchLabels") or {}
-        return cls(metadata["namespace"], app, version, metadata["name"], tuple(sorted(match.items())))
 
 
 class DeploymentWriter:
@@ -133,8 +114,8 @@ class DeploymentWriter:
         mine = workload.of_template(template)
         return mine, tuple(one for one in workload.revisions if one is not mine)
 
-    def _identity(self) -> InPlaceIdentity:
-        return InPlaceIdentity.of(self._scene.workload, self._scene.target.app, self._version)
+    def _identity(self) -> WorkloadIdentity:
+        return WorkloadIdentity.of(self._scene.workload, self._scene.target.app, self._version)
 
     def _wait(self) -> Wait:
         return Wait(

@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import NotFound, TargetNotFound
-from ansible_collections.gradual.canary.plugins.module_utils._manifests import VERSION_LABEL
+from ansible_collections.gradual.canary.plugins.module_utils._manifests import VERSION_LABEL, Identity
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 
 CHANGE_CAUSE: t.Final = "kubernetes.io/change-cause"
@@ -182,6 +182,28 @@ class Workload:
                 "want instead."
             )
         return self.revisions[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkloadIdentity(Identity):
+    """A version of a workload that changes in place: that workload's name and selector."""
+
+    workload: str = ""
+    labels_of_pods: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.workload or super().name
+
+    @property
+    def selector(self) -> dict[str, str]:
+        return dict(self.labels_of_pods)
+
+    @classmethod
+    def of(cls, workload: Workload, app: str, version: str) -> WorkloadIdentity:
+        metadata = workload.item["metadata"]
+        match = (workload.item["spec"].get("selector") or {}).get("matchLabels") or {}
+        return cls(metadata["namespace"], app, version, metadata["name"], tuple(sorted(match.items())))
 
 
 def revision_of(kind: WorkloadKind, replica_set: Object) -> Revision:

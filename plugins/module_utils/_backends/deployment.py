@@ -238,10 +238,6 @@ class OneDeployment(Backend):
         return str(self.options.get("service") or self.target.app)
 
     @property
-    def workload_name(self) -> str:
-        return str(self.options.get("workload") or self.target.app)
-
-    @property
     def _max_error(self) -> int:
         return Weight.percent(self.options.get("max_error") or self.OPTIONS["max_error"]["default"]).points
 
@@ -317,9 +313,11 @@ class OneDeployment(Backend):
     def _note(self, scene: Scene, record: Record | None) -> Change:
         """Write the record alone."""
         canary, others = scene.pods
-        return self._moved(
-            scene, record, canary, others, lambda writer: writer.write(patches.recorded(scene.item, record))
-        )
+
+        def go(writer: DeploymentWriter) -> None:
+            writer.write(patches.recorded(scene.item, record))
+
+        return self._moved(scene, record, canary, others, go)
 
     def _take_back(self, scene: Scene, record: Record | None, stable: str | None = None) -> Change:
         """Give the Deployment the stable version's template again, in one patch: only the canary's pods end."""

@@ -109,6 +109,13 @@ class Replicas(Backend):
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
         return findings_of(Surroundings.look(self.cluster, self.target, scene))
 
+    def require_reachable(self, weights: t.Sequence[Weight]) -> None:
+        scene = self._look()
+        record = scene.record or Record(scene.stable, "", scene.layout.stable, 0)
+        for weight in weights:
+            if NOTHING < weight < EVERYTHING:
+                best_numbers(weight, self._limits(record))
+
     def set(
         self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
     ) -> Change:

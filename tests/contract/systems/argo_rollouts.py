@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend
 from ansible_collections.gradual.canary.plugins.module_utils._backends.argo_rollouts import ArgoRollouts
-from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._difference import presentable
 from tests.contract.cluster_access import Object, Operator
 from tests.contract.systems import ingress_nginx, istio
@@ -115,29 +113,13 @@ class ArgoRolloutsSystem(TrafficSystem):
         return {"nginx": {"stableIngress": self.name}}
 
     def create(self) -> None:
-        """Make everything, and wait until v1 is Healthy."""
+        """Make everything, wait until v1 is Healthy, and stage v2 as the verb version does before traffic is moved."""
         for item in services(self.namespace, self.name):
             self.operator.create(item)
         self.create_route()
         self.operator.create(rollout(self.namespace, self.name, self.routing, steps(*self.weights)))
         self.wait_for(lambda item: item.get("status", {}).get("phase") == "Healthy", "is not Healthy")
-
-    def use(self, version: str | None = "v2", cluster: Cluster | None = None) -> Backend:
-        """Return the backend; its version is staged first, as the verb version does before traffic is moved."""
-        backend = super().use(version, cluster)
-        if version == "v2" and cluster is None and self.rollout_or_none():
-            self.stage(version)
-        return backend
-
-    def in_check_mode(self, version: str = "v2") -> Backend:
-        self.stage(version)
-        return super().use(version, self.access.connect(check_mode=True))
-
-    def stage(self, version: str) -> None:
-        """Give the Rollout this version's template, if it never had it."""
-        marked = self.rollout()["metadata"].get("annotations", {})
-        if "example.com/staged" not in marked:
-            super().use(version).stage(template(version, self.name), annotations={"example.com/staged": version})
+        self.use().stage(template("v2", self.name))
 
     def create_route(self) -> None:
         self.operator.create(
@@ -192,11 +174,8 @@ class ArgoRolloutsSystem(TrafficSystem):
 
     # looking
 
-    def rollout_or_none(self) -> Object | None:
-        return self.operator.get("Rollout", self.name, self.namespace)
-
     def rollout(self) -> Object:
-        item = self.rollout_or_none()
+        item = self.operator.get("Rollout", self.name, self.namespace)
         assert item is not None
         return item
 
