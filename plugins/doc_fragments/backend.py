@@ -71,9 +71,12 @@ options:
             both versions during a split. The application's name unless given.
           - For V(deployment) the Service that clients use, whose selector fits the pods of every version. The
             application's name unless given.
+          - For V(argo_rollouts) the Service that clients use, where the Rollout names no stable Service.
         type: str
       workload:
-        description: Name of the one Deployment, for V(deployment). The application's name unless given.
+        description:
+          - Name of the one Deployment, for V(deployment), or of the Rollout, for V(argo_rollouts). The application's name
+            unless given.
         type: str
       annotations_prefix:
         description: What the annotations begin with, for V(ingress_nginx); the controller's C(--annotations-prefix).
@@ -140,6 +143,7 @@ options:
       ready_timeout:
         description:
           - Seconds that each change of a number of pods may take until they serve, for V(replicas) and V(deployment).
+          - For V(argo_rollouts) seconds that the way from one weight to another may take, pods included.
         type: int
         default: 300
 """

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tests.contract.systems import argo_rollouts
 from tests.contract.systems.ingress_nginx import Apig, IngressNginxReal, IngressNginxSystem
 
 Object = dict[str, Any]
@@ -107,6 +108,16 @@ def _replicas(namespace: str, hostname: str) -> list[Object]:
     return [_stable_service(namespace), route]
 
 
+def _argo_rollouts(namespace: str, hostname: str) -> list[Object]:
+    """Return a Rollout of v1 behind an Ingress that Traefik serves."""
+    (ingress,) = [item for item in _ingress(IngressNginxSystem, namespace, hostname) if item["kind"] == "Ingress"]
+    services = argo_rollouts.services(namespace, "web")
+    for service in services:
+        service["spec"]["ports"][0]["port"] = 8080
+    routing = {"nginx": {"stableIngress": "web"}}
+    return [*services, ingress, argo_rollouts.rollout(namespace, "web", routing, argo_rollouts.steps(10, 50, 100))]
+
+
 SYSTEMS = {
     system.backend: system
     for system in (
@@ -153,6 +164,14 @@ SYSTEMS = {
             ("core",),
             0.035,
             _replicas,
+        ),
+        System(
+            "argo_rollouts",
+            IngressNginxSystem.entry(),
+            ("core", "traefik", "argo"),
+            1.8,
+            _argo_rollouts,
+            ("Rollout",),
         ),
     )
 }
