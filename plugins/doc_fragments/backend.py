@@ -75,8 +75,8 @@ options:
         type: str
       workload:
         description:
-          - Name of the one Deployment, for V(deployment), or of the Rollout, for V(argo_rollouts). The application's name
-            unless given.
+          - Name of the one Deployment, for V(deployment), or of the Rollout, for V(argo_rollouts).
+          - The application's name unless given.
         type: str
       annotations_prefix:
         description: What the annotations begin with, for V(ingress_nginx); the controller's C(--annotations-prefix).
