@@ -178,6 +178,22 @@ def test_zero_aborts_and_the_template_given_back_ends_healthy(routed: ArgoRollou
     assert set(routed.ask(40)) == {"v1"}
 
 
+def test_a_snapshot_from_before_the_release_restores_the_stable_template(argo: ArgoRolloutsSystem) -> None:
+    saved = backend_of(argo).snapshot()
+    backend_of(argo).set(weight=FIFTY)
+    change = backend_of(argo).restore(saved)
+    assert (change.changed, change.after.canary, argo.rollout()["status"]["phase"]) == (True, None, "Healthy")
+    assert not backend_of(argo).restore(saved).changed
+
+
+def test_a_snapshot_of_a_weight_that_is_left_behind_is_refused(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=TEN)
+    saved = backend_of(argo).snapshot()
+    backend_of(argo).set(weight=FIFTY)
+    with pytest.raises(InvalidSplit, match="has left 10 % behind"):
+        backend_of(argo).restore(saved)
+
+
 def test_what_was_aborted_is_tried_again_by_the_next_weight(argo: ArgoRolloutsSystem) -> None:
     backend_of(argo).set(weight=FIFTY)
     backend_of(argo).set(weight=NOTHING)

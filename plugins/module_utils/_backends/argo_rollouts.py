@@ -102,7 +102,7 @@ class ArgoRollouts(Backend):
         rollout = self._driver.look()
         before = self._split(rollout)
         self.require_expected(before, expect, rollout.item)
-        if not rollout.has_canary:
+        if not rollout.has_canary or (rollout.is_staged and rollout.canary_version != self.target.version):
             return self._without_canary(before, weight)
         self._require_own_version(rollout)
         wanted = rollout.weight if weight is None else weight

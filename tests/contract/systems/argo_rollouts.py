@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import pytest
+
 from ansible_collections.gradual.canary.plugins.module_utils._backends.argo_rollouts import ArgoRollouts
 from ansible_collections.gradual.canary.plugins.module_utils._difference import presentable
 from tests.contract.cluster_access import Object, Operator
@@ -88,6 +90,7 @@ class ArgoRolloutsSystem(TrafficSystem):
         {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
     )
+    writer = None  # what a person or a command line writes into the status, the controller soon owns
     weights = (10, 25, 40, 50, 100)
 
     @classmethod
@@ -170,7 +173,7 @@ class ArgoRolloutsSystem(TrafficSystem):
         return lambda: self.rollout()["spec"].get("revisionHistoryLimit") == 7
 
     def make_ambiguous(self) -> str:
-        raise NotImplementedError("a Rollout is named, and so never ambiguous")
+        pytest.skip("a Rollout is named, and so never ambiguous")
 
     # looking
 
