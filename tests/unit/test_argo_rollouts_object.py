@@ -79,6 +79,14 @@ def test_other_forms_of_rollouts_are_refused_with_what_to_do(spec: Object) -> No
         ArgoRollout.of(Workload.of(ROLLOUT, other, []))
 
 
+def test_a_canary_whose_pods_are_not_there_yet_is_on_its_way_to_traffic() -> None:
+    nothing = {"canary": {"weights": {"canary": {"weight": 0}}}, "pauseConditions": None, "controllerPause": False}
+    assert rollout(status={**nothing, "currentStepIndex": 3}).is_heading_for_traffic
+    assert not rollout(status={**nothing, "currentStepIndex": 1}).is_heading_for_traffic
+    held = {"strategy": {"steps": [{"setWeight": 10}, {"pause": {}}]}, "paused": True}
+    assert not rollout(status={**nothing, "currentStepIndex": 0}, **held).is_heading_for_traffic
+
+
 # match routes
 
 

@@ -91,6 +91,7 @@ class RolloutDriver:
                         "playbook gradual.canary.status, and run again when that is what you want to start from.",
                         found=there.weight.as_percent(),
                     ) from conflict
+            deadline = time.monotonic() + self._seconds  # for each way from one stop to the next
 
     def rested(self, rollout: ArgoRollout, seconds: float) -> ArgoRollout:
         """Return it after it has not changed for a while, so that a write does not meet one of its controller's."""

@@ -181,6 +181,12 @@ class ArgoRollout:
         return self.steps.weight_at(self.index)
 
     @property
+    def is_heading_for_traffic(self) -> bool:
+        """Say whether its canary has traffic, or will have as soon as its pods are ready."""
+        held = self.paused and self.index == 0
+        return self.weight > NOTHING or (self.has_canary and not held and self.steps.weight_at(self.index) > NOTHING)
+
+    @property
     def matches(self) -> tuple[Match, ...]:
         """Return the match routes that lead to the canary now: none as long as it has no pods."""
         if not self.has_canary or self.aborted or not self._has_pods(self.index):
@@ -239,6 +245,13 @@ class ArgoRollout:
             status.update({"phase": HEALTHY, "controllerPause": False, "pauseConditions": None})
             status["stableRS"] = self.current_hash
         return self.predicted(status)
+
+    def predicted_aborted(self) -> ArgoRollout:
+        """Return it as its controller would leave it after an abort."""
+        nothing = {"weights": {"canary": {"weight": 0}}}
+        return self.predicted(
+            {**self.status, "currentStepIndex": 0, "abort": True, "pauseConditions": None, "canary": nothing}
+        )
 
     def predicted_staged(self) -> ArgoRollout:
         """Return it as its controller would have it with a new template, held before its first step."""

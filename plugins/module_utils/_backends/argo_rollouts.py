@@ -20,7 +20,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_control import ArgoControl
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_driver import RolloutDriver
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_matches import require_there
-from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import CANARY_LABEL, ArgoRollout
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import ArgoRollout
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_preflight import Preflight, router_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_steps import Stop
 from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import CHANGE_CAUSE, Workload
@@ -187,9 +187,7 @@ class ArgoRollouts(Backend):
             return self.set(weight=Weight.percent(values["weight"]))
         if not rollout.has_canary or before.canary is None:
             return Change(before, before)
-        if rollout.weight > NOTHING:
-            rollout = self._to_nothing(rollout)
-        return self._change(before, rollout, self._give_back(rollout))
+        return self._change(before, rollout, self._give_back(self._to_nothing(rollout)))
 
     def wait_accepted(self, seconds: float) -> Live:
         if self.cluster.check_mode:
@@ -293,23 +291,23 @@ class ArgoRollouts(Backend):
         )
 
     def _to_nothing(self, rollout: ArgoRollout) -> ArgoRollout:
-        """Take all traffic away; a canary that never had any is attached, and its pods are brought up if steps can."""
-        if rollout.aborted:
-            return rollout
-        if rollout.weight > NOTHING:
-            written = self._driver.write(rollout, writes.aborting(rollout))
-            if self.cluster.check_mode:
-                status = {"currentStepIndex": 0, "abort": True, "canary": {"weights": {"canary": {"weight": 0}}}}
-                return self._driver.remember(written.predicted({**rollout.status, **status, "pauseConditions": None}))
-            return self._driver.wait_for_end(written)
-        first = _first(rollout)
-        if first.weight == NOTHING and rollout.stop != first:
-            return self._to(rollout, first)
-        if rollout.paused and CANARY_LABEL not in rollout.labels:
+        """Take all traffic away, and what is on its way; a staged canary is attached, with pods if the steps can.
+
+        One that is attached and has no traffic is left alone, whatever it lacks: the way back must not wait for it.
+        """
+        if rollout.is_staged:
+            first = _first(rollout)
+            if first.weight == NOTHING:
+                return self._to(rollout, first)
             labels = writes.release_labels(rollout)
             written = self._driver.write(rollout, writes.holding(rollout, paused=True, labels=labels))
             return self._seen(written.predicted(rollout.status, written.item))
-        return rollout
+        if rollout.aborted or not rollout.is_heading_for_traffic:
+            return rollout
+        written = self._driver.write(rollout, writes.aborting(rollout))
+        if self.cluster.check_mode:
+            return self._driver.remember(written.predicted_aborted())
+        return self._driver.wait_for_end(written)
 
     def _to(self, rollout: ArgoRollout, stop: Stop) -> ArgoRollout:
         """Go to a stop, from wherever it is; Conflict when the controller went past it by itself."""
