@@ -79,13 +79,13 @@ EXAMPLES = r"""
     backend: {type: deployment}
     action: abort
 
-- name: Return to revision 3
+- name: Return to revision 1
   gradual.canary.rollout:
     namespace: shop
     app: web
     backend: {type: deployment}
     action: undo
-    revision: 3
+    revision: 1
 
 - name: Restart all pods
   gradual.canary.rollout:

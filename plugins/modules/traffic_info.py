@@ -36,6 +36,9 @@ options:
     type: list
     elements: str
     default: []
+  replicas:
+    description: How many pods the new version is going to be deployed with, for O(weights) that numbers of pods make.
+    type: int
 seealso:
   - module: gradual.canary.traffic
   - module: gradual.canary.verify
@@ -136,6 +139,7 @@ ARGUMENTS = (
             "version": {"type": "str"},
             "preflight": {"type": "bool", "default": False},
             "weights": {"type": "list", "elements": "str", "default": []},
+            "replicas": {"type": "int"},
         },
         required_if=[("preflight", True, ["version"])],
     )
@@ -151,7 +155,7 @@ def run(task: _task.Task) -> _task.Values:
     if params["preflight"]:
         result["findings"] = [finding.as_result() for finding in backend.preflight()]
     split = backend.observe()
-    backend.require_reachable([Weight.percent(weight) for weight in params["weights"]])
+    backend.require_reachable([Weight.percent(weight) for weight in params["weights"]], params["replicas"])
     return {
         **result,
         "split": (split if backend.knows_versions else with_versions(task.cluster, target, split)).as_result(),

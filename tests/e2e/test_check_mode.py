@@ -66,6 +66,11 @@ CASES: dict[str, tuple[Callable[[Shop], Any], str, dict[str, Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_check_mode_predicts_each_write_of_the_real_run_and_makes_none(shop: Shop, case: str) -> None:
     prepare, playbook, variables = CASES[case]
+    if shop.system.in_place:
+        if case == "a cleanup":
+            pytest.skip("in place there is nothing to clean up")
+        if "canary_rollback_stages" in variables:
+            variables = {**variables, "canary_rollback_stages": [50, 0]}  # one pod with one makes no other share
     prepare(shop)
     before = shop.settled_objects()
 
@@ -81,6 +86,8 @@ def test_check_mode_predicts_each_write_of_the_real_run_and_makes_none(shop: Sho
 @pytest.mark.parametrize("case", ["a release", "a rollback in the middle", "a cleanup"])
 def test_the_differences_shown_beforehand_are_those_of_the_real_run(shop: Shop, case: str) -> None:
     prepare, playbook, variables = CASES[case]
+    if shop.system.in_place and case == "a cleanup":
+        pytest.skip("in place there is nothing to clean up")
     prepare(shop)
     predicted = shop.run(playbook, "--check", "--diff", **variables).require()
     real = shop.run(playbook, "--diff", **variables).require()

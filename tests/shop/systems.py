@@ -23,6 +23,7 @@ class System:
     propagation: seconds a change takes at most until every answer follows it (measured on the lab).
     kinds: those of its objects that a cluster without it does not know.
     example: the inventory that shows it, where that is another one's too.
+    in_place: whether all versions are templates of the one Deployment `web`.
     """
 
     backend: str
@@ -32,6 +33,7 @@ class System:
     objects: Callable[[str, str], list[Object]]
     kinds: tuple[str, ...] = ()
     example: str = ""
+    in_place: bool = False
 
 
 def _gateway_api(namespace: str, hostname: str) -> list[Object]:
@@ -108,6 +110,13 @@ def _replicas(namespace: str, hostname: str) -> list[Object]:
     return [_stable_service(namespace), route]
 
 
+def _deployment(namespace: str, hostname: str) -> list[Object]:
+    """Return a Service for all versions of one Deployment, and a route to it."""
+    service, route = _replicas(namespace, hostname)
+    del service["spec"]["selector"]["app.kubernetes.io/version"]
+    return [service, route]
+
+
 def _argo_rollouts(namespace: str, hostname: str) -> list[Object]:
     """Return a Rollout of v1 behind an Ingress that Traefik serves."""
     (ingress,) = [item for item in _ingress(IngressNginxSystem, namespace, hostname) if item["kind"] == "Ingress"]
@@ -166,12 +175,21 @@ SYSTEMS = {
             _replicas,
         ),
         System(
+            "deployment",
+            os.environ.get("CANARY_TEST_GATEWAY_ADDRESS", "127.0.0.1:8080"),
+            ("core",),
+            0.035,
+            _deployment,
+            in_place=True,
+        ),
+        System(
             "argo_rollouts",
             IngressNginxSystem.entry(),
             ("core", "traefik", "argo"),
             1.8,
             _argo_rollouts,
             ("Rollout",),
+            in_place=True,
         ),
     )
 }

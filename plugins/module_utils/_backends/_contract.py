@@ -169,8 +169,11 @@ class Backend(abc.ABC):
         Raises Degraded when the controller refuses them, NotLive when it says nothing in time.
         """
 
-    def require_reachable(self, weights: t.Sequence[Weight]) -> None:
-        """Raise InvalidSplit, naming what can be had, when one of a release's weights cannot. Reads at most."""
+    def require_reachable(self, weights: t.Sequence[Weight], replicas: int | None = None) -> None:
+        """Raise InvalidSplit, naming what can be had, when one of a release's weights cannot. Reads at most.
+
+        replicas: how many pods the new version is going to be deployed with; None when that is left as it is.
+        """
         for weight in weights:
             self.capabilities.require(weight, (), self.name)
 

@@ -97,11 +97,12 @@ class OneDeployment(Backend):
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
         return findings_of(Surroundings.look(self.cluster, scene))
 
-    def require_reachable(self, weights: t.Sequence[Weight]) -> None:
-        replicas = self._look().workload.replicas
+    def require_reachable(self, weights: t.Sequence[Weight], replicas: int | None = None) -> None:
+        scene = self._look()
+        number = scene.workload.replicas if replicas is None or scene.record else replicas
         for weight in weights:
             if NOTHING < weight < EVERYTHING:
-                nearest_count(weight, replicas, self._max_error)
+                nearest_count(weight, number, self._max_error)
 
     def set(
         self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None

@@ -109,7 +109,7 @@ class Replicas(Backend):
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
         return findings_of(Surroundings.look(self.cluster, self.target, scene))
 
-    def require_reachable(self, weights: t.Sequence[Weight]) -> None:
+    def require_reachable(self, weights: t.Sequence[Weight], replicas: int | None = None) -> None:
         scene = self._look()
         record = scene.record or Record(scene.stable, "", scene.layout.stable, 0)
         for weight in weights:

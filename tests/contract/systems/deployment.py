@@ -27,6 +27,12 @@ def template(version: str) -> Object:
     return made
 
 
+def _without_notes(made: Object) -> Object:
+    """Return a merge patch to this template, without annotations such as those of a restart."""
+    made["metadata"]["annotations"] = None
+    return made
+
+
 class DeploymentSystem(ReplicasSystem):
     """One Deployment of v1 that all tests share, with v2 staged in it, and a Service of each test's own."""
 
@@ -78,7 +84,7 @@ class DeploymentSystem(ReplicasSystem):
                         "type": "RollingUpdate",
                         "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
                     },
-                    "template": template("v1"),
+                    "template": _without_notes(template("v1")),
                 },
             },
         )
