@@ -91,7 +91,7 @@ class ArgoRollouts(Backend):
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
         return tuple(Preflight(self.cluster, self.target, rollout).findings())
 
-    def require_reachable(self, weights: t.Sequence[Weight]) -> None:
+    def require_reachable(self, weights: t.Sequence[Weight], replicas: int | None = None) -> None:
         rollout = self._driver.look()
         rollout.steps.require([weight for weight in weights if weight > NOTHING], rollout.where)
 
