@@ -152,18 +152,18 @@ def test_going_on_ends_the_pause_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "meanwhile",
+    ("version", "meanwhile"),
     [
-        {"currentStepIndex": 5},
-        {"pauseConditions": None},
-        {"pauseConditions": [{"reason": "CanaryPauseStep", "startTime": "2026-11-21T10:00:07Z"}]},
-        {"currentPodHash": "hash-v3"},
-        {"stableRS": "hash-v2"},
+        ("v2", {"currentStepIndex": 5}),
+        ("v2", {"pauseConditions": []}),
+        ("v2", {"pauseConditions": [{"reason": "InconclusiveAnalysisRun"}]}),
+        ("v3", {}),
     ],
+    ids=["gone on", "between two pauses", "another pause", "another version"],
 )
-def test_a_promote_that_comes_twice_or_late_is_refused(meanwhile: Object) -> None:
+def test_a_promote_that_comes_twice_or_late_is_refused(version: str, meanwhile: Object) -> None:
     with pytest.raises(Conflict):
-        applied(writes.going_on(rollout()), item(status=meanwhile))
+        applied(writes.going_on(rollout()), item(version, status=meanwhile))
 
 
 def test_an_abort_rests_on_the_version_alone() -> None:

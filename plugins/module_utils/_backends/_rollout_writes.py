@@ -18,6 +18,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_
     STABLE_LABEL,
     ArgoRollout,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._manifests import VERSION_LABEL
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Operation
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object
 
@@ -36,8 +37,7 @@ def going_on(rollout: ArgoRollout) -> Writing:
     return Writing(
         [
             *_same_version(rollout),
-            _test("/status/currentStepIndex", rollout.status.get("currentStepIndex")),
-            _test("/status/pauseConditions", rollout.status.get("pauseConditions")),
+            *_same_pause(rollout),
             {"op": "remove", "path": "/status/pauseConditions"},
         ],
         "status",
@@ -46,15 +46,13 @@ def going_on(rollout: ArgoRollout) -> Writing:
 
 def deciding(rollout: ArgoRollout) -> Writing:
     """Go on from an analysis that came to no conclusion: past its step, and out of the pause it led to."""
-    index = rollout.index
     return Writing(
         [
             *_same_version(rollout),
-            _test("/status/currentStepIndex", index),
-            _test("/status/pauseConditions", rollout.status.get("pauseConditions")),
+            *_same_pause(rollout),
             {"op": "remove", "path": "/status/pauseConditions"},
             _set("/status/controllerPause", value=False),
-            _set("/status/currentStepIndex", min(index + 1, rollout.steps.end)),
+            _set("/status/currentStepIndex", min(rollout.index + 1, rollout.steps.end)),
         ],
         "status",
     )
@@ -152,7 +150,21 @@ def _marking(item: Object, field: str, wanted: t.Mapping[str, str | None]) -> li
 
 
 def _same_version(rollout: ArgoRollout) -> list[Operation]:
-    return [_test("/status/currentPodHash", rollout.current_hash), _test("/status/stableRS", rollout.stable_hash)]
+    """Return tests of the version, by what people give it: check mode knows no hash of a template that is not there."""
+    template = rollout.workload.template
+    tests = [_test("/spec/template/spec/containers/0/image", template["spec"]["containers"][0].get("image"))]
+    version = ((template.get("metadata") or {}).get("labels") or {}).get(VERSION_LABEL)
+    if version:
+        tests.append(_test(f"/spec/template/metadata/labels/{_escaped(VERSION_LABEL)}", version))
+    return tests
+
+
+def _same_pause(rollout: ArgoRollout) -> list[Operation]:
+    """Return tests of the step and of the pause in it, which is not there while the controller goes on."""
+    return [
+        _test("/status/currentStepIndex", rollout.status.get("currentStepIndex")),
+        _test("/status/pauseConditions/0/reason", rollout.reasons[0] if rollout.reasons else None),
+    ]
 
 
 def _test(path: str, value: t.Any) -> Operation:
