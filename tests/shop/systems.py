@@ -123,8 +123,12 @@ def _argo_rollouts(namespace: str, hostname: str) -> list[Object]:
     services = argo_rollouts.services(namespace, "web")
     for service in services:
         service["spec"]["ports"][0]["port"] = 8080
-    routing = {"nginx": {"stableIngress": "web"}}
-    return [*services, ingress, argo_rollouts.rollout(namespace, "web", routing, argo_rollouts.steps(10, 50, 100))]
+    rollout = argo_rollouts.rollout(
+        namespace, "web", {"nginx": {"stableIngress": "web"}}, argo_rollouts.steps(10, 50, 100)
+    )
+    # The controller ends old pods by itself, after half a minute unless it is told otherwise.
+    rollout["spec"]["strategy"]["canary"].update(scaleDownDelaySeconds=1, abortScaleDownDelaySeconds=1)
+    return [*services, ingress, rollout]
 
 
 SYSTEMS = {
