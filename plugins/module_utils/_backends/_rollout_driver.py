@@ -34,6 +34,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOT
 
 RESTING_SECONDS: t.Final = 1.2
 _OBSERVING_SECONDS: t.Final = 15.0
+_SAME_TEMPLATE_SECONDS: t.Final = 3.0
 _ENDING_SECONDS: t.Final = 15.0
 _UNSCHEDULABLE_SECONDS: t.Final = 15.0
 
@@ -118,6 +119,18 @@ class RolloutDriver:
         """Send one patch. Raises Conflict when what it rests on has changed."""
         item = self._cluster.patch(rollout.item, writing.operations, subresource=writing.subresource)
         return self._with(rollout, item)
+
+    def staged(self, before: ArgoRollout, written: ArgoRollout) -> ArgoRollout:
+        """Return it once its controller has taken a new template; it says that it saw the spec before it has done so.
+
+        One that the controller finds to be the template it has already (a default written out) changes nothing there.
+        """
+        if self._cluster.check_mode:
+            return self.remember(written.predicted_staged())
+        is_other = written.workload.version != before.workload.version
+        seconds = _OBSERVING_SECONDS if is_other else _SAME_TEMPLATE_SECONDS
+        self.wait(written, lambda one: one.current_hash != before.current_hash, seconds)
+        return self.look()
 
     def remember(self, rollout: ArgoRollout) -> ArgoRollout:
         """In check mode, let later reads see it like this."""

@@ -234,7 +234,7 @@ class ArgoRollouts(Backend):
             except Conflict:
                 if attempt == _ATTEMPTS:
                     raise
-        staged = self._seen(written.predicted_staged() if self.cluster.check_mode else written)
+        staged = self._driver.staged(rollout, written)
         if staged.paused and not staged.has_canary:  # the controller finds it to be the stable template, written anew
             staged = self._seen(self._driver.write(staged, writes.holding(staged, paused=False)))
         return self._difference(rollout, staged, f"{rollout.stable_version} -> {staged.workload.version}, held")
