@@ -281,7 +281,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import Inva
 from ansible_collections.gradual.canary.plugins.module_utils._in_place import InPlaceLifecycle
 from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle
 from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
-    NAME_LABEL,
     Identity,
     Manifests,
     from_objects,
@@ -333,9 +332,8 @@ def _lifecycle(task: _task.Task, identity: Identity) -> Lifecycle | InPlaceLifec
     backend = _backend(task, identity) if task.params["backend"] else None
     if backend is None or not backend.in_place:
         return Lifecycle(task.cluster, task, identity, _wait(task, identity), waits=waits)
-    match = ((NAME_LABEL, identity.app),)
-    of_workload = WorkloadIdentity(identity.namespace, identity.app, identity.version, backend.workload_name, match)
-    return InPlaceLifecycle(task.cluster, task, backend, identity, _wait(task, of_workload), waits=waits)
+    wait = _wait(task, WorkloadIdentity.first(identity, backend.workload_name))
+    return InPlaceLifecycle(task.cluster, task, backend, identity, wait, waits=waits)
 
 
 def _present(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:

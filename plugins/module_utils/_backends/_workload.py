@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import NotFound, TargetNotFound
-from ansible_collections.gradual.canary.plugins.module_utils._manifests import VERSION_LABEL, Identity
+from ansible_collections.gradual.canary.plugins.module_utils._manifests import NAME_LABEL, VERSION_LABEL, Identity
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 
 CHANGE_CAUSE: t.Final = "kubernetes.io/change-cause"
@@ -198,6 +198,12 @@ class WorkloadIdentity(Identity):
     @property
     def selector(self) -> dict[str, str]:
         return dict(self.labels_of_pods)
+
+    @classmethod
+    def first(cls, identity: Identity, workload: str) -> WorkloadIdentity:
+        """Return that of the first version, with which this collection makes the workload."""
+        match = ((NAME_LABEL, identity.app),)
+        return cls(identity.namespace, identity.app, identity.version, workload, match)
 
     @classmethod
     def of(cls, workload: Workload, app: str, version: str) -> WorkloadIdentity:
