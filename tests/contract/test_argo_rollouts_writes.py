@@ -94,6 +94,8 @@ class Watched:
         self.namespace = namespace
         path = subprocess.run([sys.executable, LAB, "audit"], capture_output=True, text=True, check=True).stdout
         self.log = Path(path.strip())
+        self._read_to = self.log.stat().st_size  # it has all writes of the cluster since it was made
+        self._entries: list[Object] = []
 
     def make(self, state: str) -> str:
         name = f"web-{secrets.token_hex(3)}"
@@ -154,11 +156,18 @@ class Watched:
             time.sleep(0.2)
 
     def entries(self, name: str) -> list[Object]:
-        with self.log.open() as lines:
-            mine = [json.loads(line) for line in lines if f'"{name}"' in line]
+        """Return the accepted writes to a Rollout, in order."""
+        with self.log.open("rb") as lines:
+            lines.seek(self._read_to)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break  # it is being written
+                self._read_to += len(line)
+                if self.namespace.encode() in line:
+                    self._entries.append(json.loads(line))
         return [
             entry
-            for entry in mine
+            for entry in self._entries
             if entry.get("objectRef", {}).get("resource") == "rollouts"
             and entry["objectRef"].get("name") == name
             and entry["verb"] in ("patch", "update")
