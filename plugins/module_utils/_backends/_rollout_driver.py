@@ -139,8 +139,15 @@ class RolloutDriver:
         return rollout
 
     def wait_for_end(self, rollout: ArgoRollout) -> ArgoRollout:
-        """Wait until an abort has taken the weight away. Never fails: the way back must not hang on a controller."""
-        return self.wait(rollout, lambda one: one.aborted and one.weight == NOTHING, _ENDING_SECONDS) or self.look()
+        """Wait until an abort has taken the weight away, and wake a controller that missed it.
+
+        Never fails: the way back must not hang on a controller, and only samples prove it.
+        """
+        deadline = time.monotonic() + _ENDING_SECONDS
+        while time.monotonic() < deadline and rollout.weight > NOTHING:
+            changed = self._change(rollout, RESTING_SECONDS)
+            rollout = changed or self.write(rollout, writes.touching(rollout, now()))
+        return rollout
 
     # waiting
 
