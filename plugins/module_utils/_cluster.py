@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 import typing as t
@@ -118,6 +119,17 @@ class Cluster:
         except errors.Unreachable:
             return ""
         return response.body.decode(errors="replace") if response.status == 200 else ""
+
+    def page(self, namespace: str, pod: str, port: str, path: str) -> str:
+        """Return a page that a pod serves, fetched through the API server. Raises NotFound, Forbidden, Unreachable."""
+        url = f"{KINDS['Pod'].path(namespace, pod)}:{port}/proxy/{path.lstrip('/')}"
+        response = self._send("GET", url, None, None, time.monotonic() + self._call_seconds, accept="text/plain")
+        if response.status != 200:
+            question = self._question("GET", Asked(KINDS["Pod"], namespace, pod))
+            raise error_for(
+                response.status, _decoded(response.body), dataclasses.replace(question, resource="pods/proxy")
+            )
+        return response.body.decode(errors="replace")
 
     def wait(
         self,
@@ -298,10 +310,12 @@ class Cluster:
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _send(self, method: str, url: str, body: t.Any, content_type: str | None, deadline: float) -> Response:
+    def _send(
+        self, method: str, url: str, body: t.Any, content_type: str | None, deadline: float, **options: str
+    ) -> Response:
         self.requests += 1
         seconds = min(_REQUEST_SECONDS, deadline - time.monotonic())
-        return self._connection.request(method, url, body, content_type, seconds)
+        return self._connection.request(method, url, body, content_type, seconds, **options)
 
     def _watch(
         self,

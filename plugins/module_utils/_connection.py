@@ -29,6 +29,7 @@ except ImportError as import_error:
     LIBRARY_ERROR = str(import_error)
 
 USER_AGENT: t.Final = "gradual.canary"
+_JSON = "application/json"
 _CONNECT_SECONDS = 20.0
 
 Params = t.Mapping[str, t.Any]
@@ -76,14 +77,16 @@ class Connection:
             raise errors.InvalidInput("impersonate_groups needs impersonate_user: the API refuses groups alone")
         return cls(configuration, context, user, params)
 
-    def request(self, method: str, url: str, body: t.Any, content_type: str | None, seconds: float) -> Response:
+    def request(
+        self, method: str, url: str, body: t.Any, content_type: str | None, seconds: float, accept: str = _JSON
+    ) -> Response:
         """Send one request, `body` as JSON; return the answer whatever its status, Unreachable when there is none."""
         try:
             response = self._pool.request(
                 method,
                 self.server + url,
                 body=None if body is None else json.dumps(body).encode(),
-                headers=self._headers(content_type),
+                headers=self._headers(content_type, accept),
                 timeout=urllib3.Timeout(total=max(0.1, seconds)),
                 retries=False,
             )
@@ -123,8 +126,8 @@ class Connection:
         finally:
             response.close()
 
-    def _headers(self, content_type: str | None) -> t.Any:
-        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": USER_AGENT})
+    def _headers(self, content_type: str | None, accept: str = _JSON) -> t.Any:
+        headers = urllib3.HTTPHeaderDict({"Accept": accept, "User-Agent": USER_AGENT})
         for setting in self._configuration.auth_settings().values():  # runs the refresh hook: tokens stay fresh
             if setting["value"]:
                 headers[setting["key"]] = setting["value"]

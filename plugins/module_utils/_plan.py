@@ -10,9 +10,15 @@ import re
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Match, Weight
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
+    EVERYTHING,
+    NOTHING,
+    Match,
+    Weight,
+    require_mirror,
+)
 
-_STAGE_KEYS: t.Final = ("name", "weight", "matches", "verify", "bake", "approve")
+_STAGE_KEYS: t.Final = ("name", "weight", "matches", "mirror", "verify", "bake", "approve")
 _VERIFY_KEYS: t.Final = ("profile", "delta", "alpha", "beta", "errors", "latency", "limit", "timeout")
 _APPROVE_KEYS: t.Final = ("prompt", "timeout")
 _PROFILES: t.Final = ("quick", "standard", "strict")
@@ -44,8 +50,8 @@ class Approval:
 class Stage:
     """A weight, and what must hold before the next stage.
 
-    number counts from 1. start: the weight before this stage. verify: options of the verb ``verify``; None: no proof.
-    bake: seconds to go on watching after the proof.
+    number counts from 1. start: the weight before this stage. mirror: share of the requests of which the canary gets a
+    copy. verify: options of the verb ``verify``; None: no proof. bake: seconds to go on watching after the proof.
     """
 
     number: int
@@ -56,6 +62,7 @@ class Stage:
     verify: t.Mapping[str, t.Any] | None = None
     bake: int = 0
     approval: Approval | None = None
+    mirror: Weight = NOTHING
 
     def as_result(self) -> dict[str, t.Any]:
         return {
@@ -64,6 +71,7 @@ class Stage:
             "start": self.start.as_percent(),
             "weight": self.weight.as_percent(),
             "matches": [match.as_option() for match in self.matches],
+            "mirror": self.mirror.as_percent(),
             "verify": None if self.verify is None else dict(self.verify),
             "bake": self.bake,
             "approve": self.approval.as_result() if self.approval else None,
@@ -73,8 +81,8 @@ class Stage:
 def parse_stages(value: object, version: str) -> tuple[Stage, ...]:
     """Return the stages of a release of `version`.
 
-    value: a list of percentages or of mappings with `_STAGE_KEYS`. Weights ascend strictly and end at 100.
-    Raises InvalidInput naming the stage and the key.
+    value: a list of percentages or of mappings with `_STAGE_KEYS`. Weights ascend strictly and end at 100; a stage with
+    a mirror may stay at the weight before. Raises InvalidInput naming the stage and the key.
     """
     if not isinstance(value, list) or not value:
         raise InvalidInput("stages must be a list with at least one stage, for example [{weight: 10}, {weight: 100}]")
@@ -82,10 +90,10 @@ def parse_stages(value: object, version: str) -> tuple[Stage, ...]:
     for number, entry in enumerate(value, start=1):
         start = stages[-1].weight if stages else NOTHING
         stage = _stage(number, entry if isinstance(entry, dict) else {"weight": entry}, start, version)
-        if stage.weight <= start:
+        if stage.weight < start or (stage.weight == start and stage.mirror == NOTHING):
             raise InvalidInput(
                 f"stage {number} has weight {stage.weight}, which is not above {start} of the stage before; "
-                "weights must ascend from more than 0 to 100"
+                "weights must ascend from more than 0 to 100 (a stage with a mirror may stay at the weight before)"
             )
         stages.append(stage)
     if stages[-1].weight != EVERYTHING:
@@ -94,6 +102,12 @@ def parse_stages(value: object, version: str) -> tuple[Stage, ...]:
             "Add {weight: 100} at the end."
         )
     return tuple(stages)
+
+
+def require_mirrors(stages: t.Sequence[Stage], able: str) -> None:
+    """Raise Unsupported when a stage asks for copies that the traffic system (its capability `able`) cannot make."""
+    for stage in stages:
+        require_mirror(able, stage.mirror, f"stage {stage.number}: the traffic system", "it has no way to")
 
 
 def next_stage(stages: t.Sequence[Stage], weight: Weight) -> int:
@@ -127,18 +141,29 @@ def status_of(version: str, split: t.Mapping[str, t.Any]) -> str:
 def _stage(number: int, entry: t.Mapping[str, t.Any], start: Weight, version: str) -> Stage:
     where = f"stage {number}"
     _known_keys(where, entry, _STAGE_KEYS)
-    if "weight" not in entry:
+    mirror = Weight.percent(entry.get("mirror") or 0, f"{where}: mirror")
+    if "weight" not in entry and mirror == NOTHING:
         raise InvalidInput(f"{where} has no weight; give the percentage of traffic that {version} is to receive")
-    weight = Weight.percent(entry["weight"])
+    weight = Weight.percent(entry.get("weight", start.as_percent()))
+    if mirror > NOTHING and weight == EVERYTHING:
+        raise InvalidInput(
+            f"{where} has a mirror beside a weight of 100: {version} has every request already. Take the mirror out."
+        )
+    reached = f"mirror-{mirror.as_percent()}" if mirror > NOTHING and weight == start else weight.as_percent()
     return Stage(
         number=number,
-        name=str(entry.get("name") or weight.as_percent()),
+        name=str(entry.get("name") or reached),
         start=start,
         weight=weight,
         matches=tuple(Match.parse(match) for match in entry.get("matches") or ()),
         verify=_verify(where, entry.get("verify", True)),
         bake=seconds(entry.get("bake", 0), f"{where}: bake"),
-        approval=_approval(where, entry.get("approve"), f"{version} at {weight}: go on?"),
+        approval=_approval(
+            where,
+            entry.get("approve"),
+            f"{version} at {weight}{f' and copies of {mirror}' if mirror > NOTHING else ''}: go on?",
+        ),
+        mirror=mirror,
     )
 
 

@@ -32,7 +32,7 @@ class Sampling:
         self.identify = Identify(**(params["identify"] or {}))
         self._request({})
 
-    def sampler(self, match: Match | None = None) -> Sampler:
+    def sampler(self, match: Match | None = None, limit: int | None = None) -> Sampler:
         params = self._params
         return Sampler(
             self._request(carried_by(match) if match else {}),
@@ -41,6 +41,7 @@ class Sampling:
             concurrency=params["concurrency"],
             timeout=params["request_timeout"],
             want_body=self.identify.needs_body,
+            limit=limit,
         )
 
     def _request(self, carried: dict[str, str]) -> Request:

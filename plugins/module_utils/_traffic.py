@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
-from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, InvalidSplit
+from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, InvalidSplit, Unsupported
 
 Object = dict[str, t.Any]
 
@@ -23,22 +23,25 @@ WHOLE: t.Final = 10000
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Weight:
-    """Share of the canary in basis points, 0..10000; one percent is 100. Never a float."""
+    """A share of the requests in basis points, 0..10000; one percent is 100. Never a float."""
 
     points: int
 
     @classmethod
-    def percent(cls, value: object) -> Weight:
-        """Return the weight for a percentage such as ``10``, ``"2.5"`` or ``"10 %"``; InvalidSplit when it is none."""
+    def percent(cls, value: object, what: str = "weight") -> Weight:
+        """Return the share for a percentage such as ``10``, ``"2.5"`` or ``"10 %"``; InvalidSplit when it is none.
+
+        what: what the percentage is for, in the message.
+        """
         text = str(value).strip().removesuffix("%").strip()
         try:
             points = decimal.Decimal(text) * 100
         except decimal.InvalidOperation:
-            raise InvalidSplit(f"weight {value!r} is not a percentage; give a number from 0 to 100") from None
+            raise InvalidSplit(f"{what} {value!r} is not a percentage; give a number from 0 to 100") from None
         if not points.is_finite() or not 0 <= points <= WHOLE:
-            raise InvalidSplit(f"weight {value!r} is out of range; give a percentage from 0 to 100")
+            raise InvalidSplit(f"{what} {value!r} is out of range; give a percentage from 0 to 100")
         if points != points.to_integral_value():
-            raise InvalidSplit(f"weight {value!r} is finer than 0.01 %, the smallest step there is")
+            raise InvalidSplit(f"{what} {value!r} is finer than 0.01 %, the smallest step there is")
         return cls(int(points))
 
     @property
@@ -118,6 +121,7 @@ class Split:
 
     stable, canary: names of Services; canary is None when there is no canary. stable_version, canary_version: the
     versions behind them, None when their pods do not say. raw: the numbers as the object has them, for messages.
+    mirror: share of all requests of which the canary gets a copy, whose answer nobody sees.
     """
 
     stable: str
@@ -127,12 +131,14 @@ class Split:
     stable_version: str | None = None
     canary_version: str | None = None
     raw: tuple[tuple[str, int], ...] = ()
+    mirror: Weight = NOTHING
 
     def __str__(self) -> str:
         if self.canary is None:
             return f"all to {self.stable}"
         text = f"{self.weight} to {self.canary}, {Weight(self.weight.rest)} to {self.stable}"
-        return text + "".join(f"; {match} to {self.canary}" for match in self.matches)
+        text += "".join(f"; {match} to {self.canary}" for match in self.matches)
+        return text + (f"; copies of {self.mirror} to {self.canary}" if self.mirror > NOTHING else "")
 
     def as_result(self) -> dict[str, t.Any]:
         return {
@@ -140,6 +146,7 @@ class Split:
             "canary": {"service": self.canary, "version": self.canary_version} if self.canary else None,
             "weight": self.weight.as_percent(),
             "matches": [match.as_option() for match in self.matches],
+            "mirror": self.mirror.as_percent(),
             "words": str(self),
         }
 
@@ -174,6 +181,7 @@ class Capabilities:
     weights: ``any`` multiple of the resolution, ``ratio``: those that numbers of pods can make, or ``steps``: those
     that the workload's own steps name.
     in_place: whether all versions are templates of one workload.
+    mirror: of which requests the canary can be sent copies: ``any`` share, ``all`` or none of them, or ``none``.
     """
 
     resolution: int
@@ -188,6 +196,7 @@ class Capabilities:
     propagation_seconds: float
     weights: str = "any"
     in_place: bool = False
+    mirror: str = "none"
 
     def as_result(self) -> dict[str, t.Any]:
         result = dataclasses.asdict(self)
@@ -220,6 +229,30 @@ class Capabilities:
                 )
         if len(matches) > self.most_matches:
             raise InvalidSplit(f"{where} takes at most {self.most_matches} match routes, not {len(matches)}")
+
+    def require_mirror(self, mirror: Weight, where: str, why: str) -> None:
+        """Raise Unsupported when this system cannot send the canary copies of this share of the requests."""
+        require_mirror(self.mirror, mirror, where, why)
+
+
+def require_mirror(able: str, mirror: Weight, where: str, why: str) -> None:
+    """Raise Unsupported when a system cannot send the canary copies of this share of the requests.
+
+    able: its capability, ``any``, ``all`` or ``none``. why: the reason, where it can send none.
+    """
+    if mirror == NOTHING or able == "any" or (able == "all" and mirror == EVERYTHING):
+        return
+    if able == "all":
+        raise Unsupported(
+            f"{where} copies all requests to the canary or none, not {mirror}: its controller does not look at the "
+            "share and would copy them all. Nothing was changed; use mirror 100 if the canary bears that, or let "
+            "testers in by match routes at weight 0, or begin with a small weight."
+        )
+    raise Unsupported(
+        f"{where} cannot send the canary copies of requests: {why}. Nothing was changed; let testers in by match "
+        "routes at weight 0, begin with a small weight, or put the application behind istio or a controller of "
+        "gateway_api that mirrors."
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,8 +24,11 @@ options:
     required: true
   stages:
     description:
-      - Percentages, or mappings with the keys C(weight), C(name), C(matches), C(verify), C(bake) and C(approve).
+      - Percentages, or mappings with the keys C(weight), C(name), C(matches), C(mirror), C(verify), C(bake) and
+        C(approve).
       - C(weight) is the canary's share in percent. Weights ascend, and the last is 100.
+      - C(mirror) is the share of all requests, in percent, of which the canary gets a copy in this stage. Such a stage
+        may leave C(weight) out and stays at the weight before, V(0) for the first.
       - C(matches) are match routes as of M(gradual.canary.traffic), the full list for this stage.
       - C(verify) is V(true), V(false), a profile (V(quick), V(standard), V(strict)) or a mapping with C(profile),
         C(delta),
@@ -38,6 +41,11 @@ options:
   split:
     description: The split as M(gradual.canary.traffic_info) returns it in RV(gradual.canary.traffic_info#module:split).
     type: dict
+  capabilities:
+    description:
+      - What the traffic system can do, as M(gradual.canary.traffic_info) returns it in
+        RV(gradual.canary.traffic_info#module:capabilities). Stages that it cannot do are refused.
+    type: dict
 seealso:
   - module: gradual.canary.traffic_info
   - module: gradual.canary.verify
@@ -48,6 +56,7 @@ EXAMPLES = r"""
   gradual.canary.plan:
     version: v2
     stages:
+      - {mirror: 10}
       - 1
       - {weight: 10, verify: standard, bake: 5m}
       - {weight: 50, approve: {prompt: "v2 at 50 %: go on?", timeout: 30m}}
@@ -66,6 +75,7 @@ stages:
       start: "0"
       weight: "10"
       matches: []
+      mirror: "0"
       verify: {profile: standard}
       bake: 300
       approve: null
@@ -91,7 +101,12 @@ stable:
 
 from ansible_collections.gradual.canary.plugins.module_utils import _task
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
-from ansible_collections.gradual.canary.plugins.module_utils._plan import next_stage, parse_stages, status_of
+from ansible_collections.gradual.canary.plugins.module_utils._plan import (
+    next_stage,
+    parse_stages,
+    require_mirrors,
+    status_of,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOTHING, Weight
 
 ARGUMENTS = ArgumentSpec(
@@ -99,6 +114,7 @@ ARGUMENTS = ArgumentSpec(
         "version": {"type": "str", "required": True},
         "stages": {"type": "list", "elements": "raw", "required": True},
         "split": {"type": "dict"},
+        "capabilities": {"type": "dict"},
     }
 )
 
@@ -107,6 +123,8 @@ def run(task: _task.Task) -> _task.Values:
     """Check the stages; nothing is asked of a cluster."""
     version, split = task.params["version"], task.params["split"] or {}
     stages = parse_stages(task.params["stages"], version)
+    if task.params["capabilities"] is not None:
+        require_mirrors(stages, task.params["capabilities"].get("mirror", "none"))
     status = status_of(version, split)
     weight = Weight.percent(split["weight"]) if status == "underway" else NOTHING
     return {

@@ -11,8 +11,8 @@ module: traffic
 short_description: Move traffic between the stable version and a canary
 version_added: 1.0.0
 description:
-  - Gives the canary a share of the requests, and requests with certain headers or cookies; makes it the stable version;
-    takes it out of the traffic system; or puts everything back as it was.
+  - Gives the canary a share of the requests, requests with certain headers or cookies, and copies of requests; makes it
+    the stable version; takes it out of the traffic system; or puts everything back as it was.
   - Writes only what differs, in one guarded write for each object, and refuses when somebody else changed what it rests
     on. It never touches a route, rule or Ingress that is not the application's.
   - A written weight is not yet a weight in effect; M(gradual.canary.verify) proves that.
@@ -30,11 +30,11 @@ options:
     required: true
   state:
     description:
-      - V(split) gives the canary O(weight) and O(matches). A canary that is not attached to the traffic system yet is
-        attached, with no traffic unless O(weight) or O(matches) give it some.
+      - V(split) gives the canary O(weight), O(matches) and O(mirror). A canary that is not attached to the traffic
+        system yet is attached, with no traffic unless O(weight) or O(matches) give it some.
       - V(promoted) makes the canary's version the stable one. It must have all traffic.
       - V(detached) takes the canary out of the traffic system; refused while users reach another version by it.
-      - V(restored) puts weights and match routes back as they are in O(snapshot). It deletes nothing.
+      - V(restored) puts weights, match routes and copies back as they are in O(snapshot). It deletes nothing.
     type: str
     choices: [split, promoted, detached, restored]
     default: split
@@ -62,6 +62,17 @@ options:
       regex:
         description: A regular expression for the value, in the syntax of the traffic system.
         type: str
+  mirror:
+    description:
+      - Share of all requests, in percent, of which the canary gets a copy. Users get the answer of the version that
+        O(weight) gives them, and never that to a copy. V(0) ends the copies.
+      - Copied are requests of every method. What a request writes is written twice where both versions write to the
+        same place. Copies reach the canary with C(-shadow) behind their host where Envoy makes them.
+      - Requests that reach the canary by O(matches) are not copied.
+      - RV(capabilities) tells as C(mirror) what can be had, V(any) share, V(none), or V(all), which stands for V(0) and
+        V(100) only. The rest is refused.
+      - Left as it is unless given. Only with O(state=split); V(promoted) and V(detached) end the copies.
+    type: str
   expect:
     description:
       - The weight that the canary must have now, in percent; anything else is a conflict and nothing is written.
@@ -134,6 +145,15 @@ EXAMPLES = r"""
     matches:
       - {header: X-Canary, value: "yes"}
 
+- name: Send v2 a copy of every tenth request, and no user
+  gradual.canary.traffic:
+    namespace: shop
+    app: web
+    version: v2
+    backend: {type: istio, virtual_service: web}
+    weight: 0
+    mirror: 10
+
 - name: Make v2 the stable version
   gradual.canary.traffic:
     namespace: shop
@@ -175,6 +195,10 @@ before:
       type: list
       elements: dict
       sample: [{header: X-Canary, value: "yes"}]
+    mirror:
+      description: Share of all requests, in percent, of which the canary gets a copy.
+      type: str
+      sample: "0"
     words:
       description: The same in a sentence.
       type: str
@@ -233,6 +257,7 @@ capabilities:
     propagation_seconds: 5.0
     weights: any
     in_place: false
+    mirror: none
 writes:
   description: Every write that was made, or in check mode would be.
   returned: when the cluster was asked
@@ -251,18 +276,11 @@ import typing as t
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _backends, _task
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Live, Snapshot, Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import with_versions
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidInput, Refused
+from ansible_collections.gradual.canary.plugins.module_utils._moves import move, wait_until_live
 from ansible_collections.gradual.canary.plugins.module_utils._proof import Proof
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
-    EVERYTHING,
-    NOTHING,
-    Change,
-    Finding,
-    Match,
-    Weight,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, Change, Weight
 
 ARGUMENTS = (
     _arguments.cluster()
@@ -278,6 +296,7 @@ ARGUMENTS = (
                 "default": "split",
             },
             "weight": {"type": "str"},
+            "mirror": {"type": "str"},
             "expect": {"type": "str"},
             "snapshot": {"type": "dict"},
             "verify": {"type": "dict"},
@@ -296,9 +315,9 @@ def run(task: _task.Task) -> _task.Values:
     backend = _backends.get(task.cluster, target, params["backend"])
     if params["verify"] is not None:
         _proof_of(params, params["app"], EVERYTHING)  # wrong options are refused before anything is written
-    change, findings = _move(task, backend)
+    change, findings = move(params, backend, task.warn)
     task.note(*change.differences)
-    live = _live(change, backend, params["timeout"])
+    live = wait_until_live(change, backend, params["timeout"])
     return {
         **_prove(task, backend, change),
         "before": change.before.as_result(),
@@ -327,53 +346,6 @@ def _prove(task: _task.Task, backend: Backend, change: Change) -> _task.Values:
     proof = _proof_of(task.params, split.stable_version, split.weight, previous=previous, matches=matches)
     values = proof.attempt(task.terminal)
     return {"failed": values["failed"], "msg": values["msg"], "proof": values}
-
-
-def _move(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ...]]:
-    params = task.params
-    if params["state"] == "split":
-        return _split(task, backend)
-    given = [option for option in ("weight", "matches", "expect", "verify") if params[option] is not None]
-    if given:
-        raise InvalidInput(f"{', '.join(given)} can be given with state split only, not with state {params['state']}")
-    if params["state"] == "promoted":
-        return backend.promote(), ()
-    if params["state"] == "detached":
-        return backend.detach(), ()
-    return backend.restore(Snapshot.parse(params["snapshot"], backend.name)), ()
-
-
-def _live(change: Change, backend: Backend, seconds: float) -> Live:
-    if change.after.weight < change.before.weight and change.after.weight == NOTHING:
-        # A way back must not hang on a controller that has something to say about the version that is left.
-        return Live("written", 0.0, "all traffic was taken away; only sampling can prove that it is gone")
-    return backend.wait_accepted(seconds)
-
-
-def _split(task: _task.Task, backend: Backend) -> tuple[Change, tuple[Finding, ...]]:
-    params = task.params
-    weight, expect = (None if params[key] is None else Weight.percent(params[key]) for key in ("weight", "expect"))
-    matches = None if params["matches"] is None else [Match.parse(option) for option in params["matches"]]
-    split, findings = backend.observe(), ()
-    if split.stable == backend.target.canary_service:
-        raise Conflict(f"{params['version']} is the stable version already ({split}). Nothing was changed.")
-    if split.canary is None and params["preflight"]:
-        findings = backend.preflight()
-        _refuse_errors(task, findings)
-    return backend.set(weight=weight, matches=matches, expect=expect), findings
-
-
-def _refuse_errors(task: _task.Task, findings: tuple[Finding, ...]) -> None:
-    errors = [finding for finding in findings if finding.level == "error"]
-    if errors:
-        reasons = " ".join(f"({number}) {finding}" for number, finding in enumerate(errors, 1))
-        version, app = task.params["version"], task.params["app"]
-        raise Refused(
-            f"{version} cannot become the canary of {app}: {reasons} Nothing was changed.",
-            findings=[finding.as_result() for finding in findings],
-        )
-    for finding in findings:
-        task.warn(str(finding))
 
 
 def main() -> None:

@@ -84,6 +84,10 @@ split:
       type: list
       elements: dict
       sample: [{header: X-Canary, value: "yes"}]
+    mirror:
+      description: Share of all requests, in percent, of which the canary gets a copy.
+      type: str
+      sample: "0"
     words:
       description: The same in a sentence.
       type: str

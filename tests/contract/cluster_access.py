@@ -79,9 +79,9 @@ class Operator:
             "PATCH", KINDS[kind].path(namespace, name) + _as(manager), change, "application/merge-patch+json"
         )
 
-    def edit_status(self, kind: str, name: str, namespace: str, change: Object) -> Object:
-        """Merge `change` into an object's status."""
-        path = KINDS[kind].path(namespace, name) + "/status" + _as("kubectl-edit")
+    def edit_status(self, kind: str, name: str, change: Object, namespace: str | None = None) -> Object:
+        """Merge `change` into the status of an object, as a controller does."""
+        path = KINDS[kind].path(namespace, name) + "/status" + _as("controller")
         return self._done("PATCH", path, change, "application/merge-patch+json")
 
     def delete(self, kind: str, name: str, namespace: str | None = None) -> None:

@@ -133,12 +133,12 @@ def test_a_rollout_that_an_early_promote_left_stuck_is_freed(argo: ArgoRolloutsS
         before = argo.rollout()["status"]
         if before["currentStepIndex"] >= 9:
             break
-        argo.operator.edit_status("Rollout", argo.name, argo.namespace, {"status": {"pauseConditions": None}})
+        argo.operator.edit_status("Rollout", argo.name, {"status": {"pauseConditions": None}}, argo.namespace)
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             status = argo.rollout()["status"]
             if status.get("pauseConditions") and status["currentStepIndex"] != before["currentStepIndex"]:
-                argo.operator.edit_status("Rollout", argo.name, argo.namespace, {"status": {"pauseConditions": None}})
+                argo.operator.edit_status("Rollout", argo.name, {"status": {"pauseConditions": None}}, argo.namespace)
                 break
         driver = driver_of(argo)
         stuck = driver.wait(driver.look(), lambda one: one.stop is not None, 2.5) is None
@@ -239,7 +239,7 @@ def test_an_ingress_of_a_class_that_nobody_serves_is_refused(argo: ArgoRolloutsS
         argo.remove_route()
         argo.create_route()
         argo.operator.edit("Ingress", argo.name, argo.namespace, {"spec": {"ingressClassName": argo.name}})
-        argo.operator.edit_status("Ingress", argo.name, argo.namespace, {"status": {"loadBalancer": None}})
+        argo.operator.edit_status("Ingress", argo.name, {"status": {"loadBalancer": None}}, argo.namespace)
         errors = errors_of(argo)
         assert "not_served" in errors
         assert argo.name in errors["not_served"]

@@ -111,7 +111,7 @@ class Watched:
             self.operator.edit("Rollout", name, self.namespace, {"spec": {"paused": True}})
             self.wait(name, lambda status: status.get("message") == "manually paused")
         if state == "aborted":
-            self.operator.edit_status("Rollout", name, self.namespace, {"status": {"abort": True}})
+            self.operator.edit_status("Rollout", name, {"status": {"abort": True}}, self.namespace)
             self.wait(name, lambda status: status.get("phase") == "Degraded")
         return name
 

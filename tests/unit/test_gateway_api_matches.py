@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _http_route_matches as match_rules
+from ansible_collections.gradual.canary.plugins.module_utils._backends import _match_expressions as match_expressions
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidSplit, Unsupported
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Match
 
@@ -23,7 +24,7 @@ VALUES = st.text(string.ascii_letters + string.digits + "!#$%&'()*+-./:<=>?@[]^_
 
 
 def made(match: Match, rule: Object | None = None) -> Object:
-    return match_rules.rule_for(match, match_rules.name_of("web", 1), rule or RULE, REF)
+    return match_rules.rule_for(match, match_expressions.name_of("web", 1), rule or RULE, REF)
 
 
 def header(match: Match) -> Object:
@@ -97,10 +98,10 @@ def test_a_header_that_the_rule_matches_on_itself_is_refused() -> None:
 
 
 def test_only_rules_with_our_name_are_ours() -> None:
-    assert match_rules.is_ours({"name": "web-canary-match-12"}, "web")
+    assert match_expressions.is_ours({"name": "web-canary-match-12"}, "web")
     for name in ("web-canary-match-", "my-web-canary-match-1", "web-canary-match-1-old", "other-canary-match-1"):
-        assert not match_rules.is_ours({"name": name}, "web")
-    assert not match_rules.is_ours({}, "web")
+        assert not match_expressions.is_ours({"name": name}, "web")
+    assert not match_expressions.is_ours({}, "web")
 
 
 def test_a_rule_of_ours_that_somebody_emptied_is_not_guessed_at() -> None:

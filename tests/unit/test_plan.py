@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, InvalidSplit
-from ansible_collections.gradual.canary.plugins.module_utils._plan import next_stage, parse_stages, seconds, status_of
+from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, InvalidSplit, Unsupported
+from ansible_collections.gradual.canary.plugins.module_utils._plan import (
+    next_stage,
+    parse_stages,
+    require_mirrors,
+    seconds,
+    status_of,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
 
 
@@ -89,6 +95,57 @@ def test_the_split_tells_where_a_release_stands(split: dict[str, object], status
 )
 def test_durations_are_written_as_people_write_them(text: object, value: int) -> None:
     assert seconds(text, "bake") == value
+
+
+# copies
+
+
+def test_a_stage_that_mirrors_stays_at_the_weight_before_unless_it_has_one() -> None:
+    stages = parse_stages([{"mirror": 10}, {"mirror": 100}, 10, {"mirror": 20}, {"weight": 50, "mirror": 5}, 100], "v2")
+    assert [(stage.weight.as_percent(), stage.mirror.as_percent(), stage.name) for stage in stages] == [
+        ("0", "10", "mirror-10"),
+        ("0", "100", "mirror-100"),
+        ("10", "0", "10"),
+        ("10", "20", "mirror-20"),
+        ("50", "5", "50"),
+        ("100", "0", "100"),
+    ]
+    assert all(before.weight == after.start for before, after in itertools.pairwise(stages))
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ([{"weight": 0}, 100], "stage 1 has weight 0 %, which is not above 0 %"),
+        ([10, {"weight": 5, "mirror": 10}, 100], "stage 2 has weight 5 %"),
+        ([{"name": "first"}, 100], "stage 1 has no weight"),
+        ([{"mirror": 0}, 100], "stage 1 has no weight"),
+        ([{"mirror": 120}, 100], "stage 1: mirror 120 is out of range"),
+        ([{"mirror": "some"}, 100], "stage 1: mirror 'some' is not a percentage"),
+        ([{"weight": 100, "mirror": 10}], "stage 1 has a mirror beside a weight of 100"),
+        ([{"mirror": 10}], "the last stage has weight 0 %"),
+    ],
+)
+def test_a_stage_that_mirrors_wrongly_is_refused(stages: list[object], words: str) -> None:
+    with pytest.raises(InvalidInput if "percentage" not in words and "range" not in words else InvalidSplit) as refused:
+        parse_stages(stages, "v2")
+    assert words in refused.value.message
+
+
+def test_an_approval_names_the_copies() -> None:
+    stage = parse_stages([{"mirror": 10, "approve": True}, 100], "v2")[0]
+    assert stage.approval is not None
+    assert stage.approval.prompt == "v2 at 0 % and copies of 10 %: go on?"
+
+
+def test_stages_with_copies_are_refused_where_there_can_be_none() -> None:
+    stages = parse_stages([{"mirror": 10}, 100], "v2")
+    require_mirrors(stages, "any")
+    for able in ("none", "all"):
+        with pytest.raises(Unsupported, match="stage 1: the traffic system c"):
+            require_mirrors(stages, able)
+    require_mirrors(parse_stages([{"mirror": 100}, 100], "v2"), "all")
+    require_mirrors(parse_stages([10, 100], "v2"), "none")
 
 
 @given(st.lists(st.integers(1, 9999), unique=True, max_size=8))

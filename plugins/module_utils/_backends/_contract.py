@@ -25,6 +25,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import (
 )
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
+    NOTHING,
     Capabilities,
     Change,
     Finding,
@@ -113,6 +114,9 @@ class Backend(abc.ABC):
 
     in_place: t.ClassVar[bool] = False
     """Whether all versions are templates of one workload; else each has a Deployment and a Service of its own."""
+
+    no_mirror: t.ClassVar[str] = "nothing in it does that"
+    """Why the canary cannot be sent copies of requests, where it cannot: see `MirroringBackend`."""
 
     def __init__(self, cluster: Cluster, target: Target, options: Options) -> None:
         self.cluster = cluster
@@ -224,6 +228,40 @@ class Backend(abc.ABC):
             found=split.weight.as_percent(),
             writer=writer,
         )
+
+
+class MirroringBackend(Backend):
+    """A traffic system that can send the canary copies of requests and throw the answers away."""
+
+    @abc.abstractmethod
+    def set(
+        self,
+        *,
+        weight: Weight | None = None,
+        matches: t.Sequence[Match] | None = None,
+        expect: Weight | None = None,
+        mirror: Weight | None = None,
+    ) -> Change:
+        """Give the canary weight, match routes and copies of this share of all requests, as one state in one write.
+
+        Requests of match routes are not copied: the canary has them. Promotion and detaching end the copies.
+        Raises Unsupported when the controller cannot copy this share.
+        """
+
+
+def set_split(
+    backend: Backend,
+    *,
+    weight: Weight | None,
+    matches: t.Sequence[Match] | None,
+    mirror: Weight | None,
+    expect: Weight | None,
+) -> Change:
+    """Set the split of any backend; Unsupported when copies are wanted of one that makes none. None: left as it is."""
+    if isinstance(backend, MirroringBackend):
+        return backend.set(weight=weight, matches=matches, mirror=mirror, expect=expect)
+    backend.capabilities.require_mirror(mirror or NOTHING, f"backend {backend.name}", backend.no_mirror)
+    return backend.set(weight=weight, matches=matches, expect=expect)
 
 
 def ownership(item: Object, *, allowed_kinds: t.Container[str] = ()) -> tuple[Finding, ...]:

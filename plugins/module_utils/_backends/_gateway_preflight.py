@@ -12,12 +12,14 @@ import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _http_route_status as route_status
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target, ownership
+from ansible_collections.gradual.canary.plugins.module_utils._backends._findings import no_endpoints
 from ansible_collections.gradual.canary.plugins.module_utils._backends._gateway_controllers import is_known
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route import SplitRule
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_overlap import overlaps
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_references import weight_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import endpoints_of
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Error, Forbidden, NotFound, NotReady
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Error, Forbidden, NotFound
 from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
 
@@ -184,7 +186,8 @@ class Preflight:
                 f"{words(service)} has sessionAffinity ClientIP, which some gateways apply",
                 "Take it out for the time of the release.",
             )
-        yield from self._endpoints(name, namespace)
+        if not endpoints_of(self.cluster, namespace, name):
+            yield no_endpoints(self.cluster, f"Service {namespace}/{name}", namespace, name)
 
     def _grant(self, service: str, namespace: str, home: str) -> Findings:
         try:
@@ -200,28 +203,6 @@ class Preflight:
                 f"no ReferenceGrant in namespace {namespace} lets HTTPRoutes of namespace {home} use Service {service}",
                 f"Create one there from HTTPRoute in {home} to Service.",
             )
-
-    def _endpoints(self, service: str, namespace: str) -> Findings:
-        labels = {"kubernetes.io/service-name": service}
-        slices = self.cluster.search("EndpointSlice", namespace, labels=labels)
-        ready = [
-            endpoint
-            for each in slices
-            for endpoint in each.get("endpoints") or []
-            if (endpoint.get("conditions") or {}).get("ready") is not False
-        ]
-        if ready:
-            return
-        rehearsed = any(
-            self.cluster.rehearsal.knows(KINDS[kind].path(namespace, service)) for kind in ("Service", "Deployment")
-        )
-        yield Finding(
-            "warning" if rehearsed else "error",
-            NotReady.code,
-            f"Service {namespace}/{service} has no ready endpoints"
-            + (" (check mode deployed nothing, so this is expected)" if rehearsed else ": its share would get 503"),
-            "Wait until its pods are ready; look at them with kubectl describe pods if they do not become so.",
-        )
 
     # other routes
 

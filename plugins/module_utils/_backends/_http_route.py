@@ -14,6 +14,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _http_route_matches as match_rules
+from ansible_collections.gradual.canary.plugins.module_utils._backends import _http_route_mirrors as mirror_filters
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_references import (
     has_share,
@@ -21,6 +22,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._http_rou
     share,
     weight_of,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._backends._match_expressions import is_ours, name_of
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     AmbiguousTarget,
     Conflict,
@@ -41,10 +43,14 @@ MOST_MATCHES_IN_ALL: t.Final = 128
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What of a route is ours to write: the split rule's references and the match rules, as the object has them."""
+    """What of a route is ours to write, as the object has it.
+
+    references and mirrors are the split rule's: its references, and those of its filters that copy to the canary.
+    """
 
     references: list[Object]
     match_rules: list[Object]
+    mirrors: list[Object] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +106,9 @@ class SplitRule:
 
     @property
     def state(self) -> State:
-        return State(list(self.rule.get("backendRefs") or []), [rule for _index, rule in self._match_rules()])
+        rules = [rule for _index, rule in self._match_rules()]
+        mirrors = [each for each in self._filters if self._copies_to_canary(each)]
+        return State(list(self.rule.get("backendRefs") or []), rules, mirrors)
 
     @property
     def services(self) -> list[Object]:
@@ -139,12 +147,13 @@ class SplitRule:
             stable_version=self._version(stable),
             canary_version=None if canary is None else self._version(canary),
             raw=tuple((str(ref["name"]), weight_of(ref)) for ref in self.services),
+            mirror=NOTHING if canary is None else mirror_filters.share_of(self.state.mirrors),
         )
 
     # what it is to be
 
-    def sharing(self, weight: Weight | None, matches: t.Sequence[Match] | None) -> State:
-        """Return the state with this weight and these match routes; None leaves a part as it is.
+    def sharing(self, weight: Weight | None, matches: t.Sequence[Match] | None, mirror: Weight | None = None) -> State:
+        """Return the state with this weight, these match routes and copies; None leaves a part as it is.
 
         Conflict when the canary's Service is the stable one already, InvalidInput when the target has no version.
         """
@@ -155,15 +164,20 @@ class SplitRule:
                 "Nothing was changed; release another version, or restore the one before."
             )
         references = self._references(weight)
-        if matches is None:
-            return State(references, self.state.match_rules)
         canary = next(ref for ref in references if is_service(ref) and self._is_canary(ref))
+        state = self.state
+        if mirror is None or (state.mirrors and mirror == mirror_filters.share_of(state.mirrors)):
+            mirrors = state.mirrors
+        else:
+            mirrors = mirror_filters.filters_for(mirror, canary)
+        if matches is None:
+            return State(references, state.match_rules, mirrors)
         rules = [
-            match_rules.rule_for(match, match_rules.name_of(self.target.app, number), self.rule, canary)
+            match_rules.rule_for(match, name_of(self.target.app, number), self._without_mirrors(), canary)
             for number, match in enumerate(matches, start=1)
         ]
         self._require_room(rules)
-        return State(references, rules)
+        return State(references, rules, mirrors)
 
     def promoted(self) -> State:
         """Return the state in which the canary's Service is the only one; Conflict while the other has weight."""
@@ -179,10 +193,10 @@ class SplitRule:
         return State(self._alone(canary, without=stable), [])
 
     def detached(self) -> State:
-        """Return the state without the canary's reference: that of stable alone."""
+        """Return the state without the canary's reference and without copies to it: that of stable alone."""
         canary = self.canary
         if canary is None:
-            return self.state
+            return State(self.state.references, self.state.match_rules)
         return State(self._alone(self.stable, without=canary), self.state.match_rules)
 
     def operations(self, wanted: State) -> list[Operation]:
@@ -192,7 +206,9 @@ class SplitRule:
         changes: list[Operation] = []
         if wanted.references != current.references:
             changes.append({"op": "replace", "path": f"{place}/backendRefs", "value": wanted.references})
-        guards = [_test(f"{place}/{field}", self.rule[field]) for field in ("name", "matches") if field in self.rule]
+        changes += self._filter_changes(wanted, place)
+        asked = ("name", "matches", *(["filters"] if wanted.mirrors != current.mirrors else []))
+        guards = [_test(f"{place}/{field}", self.rule[field]) for field in asked if field in self.rule]
         guards.append(_test(f"{place}/backendRefs", current.references))
         if wanted.match_rules != current.match_rules:
             # Indexes move: rely on the whole list, and leave the split rule's own change before any move.
@@ -249,9 +265,39 @@ class SplitRule:
 
     # parts
 
+    @property
+    def _filters(self) -> list[Object]:
+        return self.rule.get("filters") or []
+
+    def _copies_to_canary(self, each: Object) -> bool:
+        ref = mirror_filters.reference_of(each)
+        if ref is None or not is_service(ref) or not self._in_namespace(ref):
+            return False
+        canary = self.canary
+        meant = self.target.canary_service if self.target.version else canary and canary["name"]
+        return bool(meant) and ref["name"] == meant
+
+    def _others_filters(self) -> list[Object]:
+        return [each for each in self._filters if not self._copies_to_canary(each)]
+
+    def _without_mirrors(self) -> Object:
+        """Return the rule as a match route is to treat requests: what reaches the canary is not copied to it too."""
+        rest = {key: value for key, value in self.rule.items() if key != "filters"}
+        filters = self._others_filters()
+        return {**rest, "filters": filters} if filters else rest
+
+    def _filter_changes(self, wanted: State, place: str) -> list[Operation]:
+        if wanted.mirrors == self.state.mirrors:
+            return []
+        filters = [*self._others_filters(), *wanted.mirrors]
+        path = f"{place}/filters"
+        if not filters:
+            return [{"op": "remove", "path": path}]
+        return [{"op": "replace" if "filters" in self.rule else "add", "path": path, "value": filters}]
+
     def _match_rules(self) -> list[tuple[int, Object]]:
         rules = enumerate(self.route["spec"].get("rules") or [])
-        return [(index, rule) for index, rule in rules if match_rules.is_ours(rule, self.target.app)]
+        return [(index, rule) for index, rule in rules if is_ours(rule, self.target.app)]
 
     def is_apps(self, ref: Object) -> bool:
         """Say whether a reference is to a Service of the application."""
@@ -298,7 +344,7 @@ class SplitRule:
 
 def _foreign_rules(route: Object, target: Target) -> list[tuple[int, Object]]:
     rules = enumerate(route["spec"].get("rules") or [])
-    return [(index, rule) for index, rule in rules if not match_rules.is_ours(rule, target.app)]
+    return [(index, rule) for index, rule in rules if not is_ours(rule, target.app)]
 
 
 def _named(rules: list[SplitRule], option: str, route: Object) -> list[SplitRule]:

@@ -9,7 +9,6 @@ The Gateway API has no match on cookies: a cookie is a regular expression on the
 from __future__ import annotations
 
 import copy
-import re
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._match_expressions import (
@@ -23,16 +22,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import Mat
 Object = dict[str, t.Any]
 
 _COOKIE: t.Final = "Cookie"
-
-
-def name_of(app: str, number: int) -> str:
-    """Return the name of an application's match rule: the mark that the rule is ours."""
-    return f"{app}-canary-match-{number}"
-
-
-def is_ours(rule: Object, app: str) -> bool:
-    """Say whether a rule is a match rule of this application."""
-    return re.fullmatch(re.escape(app) + r"-canary-match-[0-9]+", str(rule.get("name") or "")) is not None
 
 
 def rule_for(match: Match, name: str, split_rule: Object, canary: Object) -> Object:

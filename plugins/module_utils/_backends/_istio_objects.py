@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import MirroringBackend
 from ansible_collections.gradual.canary.plugins.module_utils._backends._destination_rule import (
     Subsets,
     adding,
@@ -37,7 +37,7 @@ _SETTLING_SECONDS: t.Final = 5.0
 it is so."""
 
 
-class IstioObjects(Backend):
+class IstioObjects(MirroringBackend):
     """What the options name."""
 
     OPTIONS: t.ClassVar[dict[str, dict[str, t.Any]]] = {

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target, ownership
 from ansible_collections.gradual.canary.plugins.module_utils._backends._destination_rule import Subsets
+from ansible_collections.gradual.canary.plugins.module_utils._backends._findings import no_endpoints
 from ansible_collections.gradual.canary.plugins.module_utils._backends._istio_surroundings import means, surroundings
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
     endpoints_of,
@@ -25,8 +26,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_
     gateways_of,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Error, Forbidden, NotFound, NotReady
-from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS, words
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Error, Forbidden, NotFound
+from ansible_collections.gradual.canary.plugins.module_utils._resources import words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
 
 Object = dict[str, t.Any]
@@ -98,7 +99,8 @@ class Preflight:
             return
         yield from self._ports(service, entry)
         if not endpoints_of(self.cluster, str(entry.stable.namespace), name):
-            yield self._not_ready(f"Service {entry.stable.namespace}/{name}", name, str(entry.stable.namespace))
+            namespace = str(entry.stable.namespace)
+            yield no_endpoints(self.cluster, f"Service {namespace}/{name}", namespace, name)
 
     def _subset(self, where: Destination, entry: SplitEntry, version: str | None, definition: Object) -> Findings:
         """Yield what is wrong with the pods of one version behind the Service of all."""
@@ -119,9 +121,8 @@ class Preflight:
                 f"Take {', '.join(clashing)} out of its selector, so that it has the pods of every version.",
             )
         elif not pods_of(self.cluster, str(where.namespace), {**selector, **labels}):
-            yield self._not_ready(
-                f"the subset of {words(service)} for {own} ({selector_words(labels)})", own, str(where.namespace)
-            )
+            what = f"the subset of {words(service)} for {own} ({selector_words(labels)})"
+            yield no_endpoints(self.cluster, what, str(where.namespace), own)
 
     def _no_service(self, place: str) -> Finding:
         return Finding(
@@ -149,18 +150,6 @@ class Preflight:
                 f"{words(service)} has no port {port}, which {entry.where} sends to; it has {ports}",
                 "Give the Service that port.",
             )
-
-    def _not_ready(self, what: str, name: str, namespace: str) -> Finding:
-        rehearsed = any(
-            self.cluster.rehearsal.knows(KINDS[kind].path(namespace, name)) for kind in ("Service", "Deployment")
-        )
-        return Finding(
-            "warning" if rehearsed else "error",
-            NotReady.code,
-            f"{what} has no ready endpoints"
-            + (" (check mode deployed nothing, so this is expected)" if rehearsed else ": its share would get 503"),
-            "Wait until its pods are ready; look at them with kubectl describe pods if they do not become so.",
-        )
 
     # how clients balance
 

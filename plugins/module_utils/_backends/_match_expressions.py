@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the gradual.canary authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of match routes, and cookies as expressions on a header. Private to the gradual.canary collection.
+"""Names and values of match routes, and cookies as expressions. Private to the gradual.canary collection.
 
-For traffic systems without a match on cookies. The expression says where it begins and ends, because Envoy compares the
-whole value while Traefik and NGINX search in it, and uses nothing but what RE2, Go and PCRE read alike.
+For traffic systems whose match routes are rules with names, and which have no match on cookies. The expression for a
+cookie says where it begins and ends, because Envoy compares the whole value while Traefik and NGINX search in it, and
+uses nothing but what RE2, Go and PCRE read alike.
 """
 
 from __future__ import annotations
@@ -15,10 +16,22 @@ import typing as t
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidSplit
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Match
 
+Object = dict[str, t.Any]
+
 _BEFORE: t.Final = r"^(.*;\s*)?"  # other cookies before ours; no (?: ) since NGINX Gateway Fabric may refuse a colon
 _AFTER: t.Final = r"(\s*;.*)?$"
 _METACHARACTERS: t.Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _NO_COOKIE_VALUE: t.Final = re.compile(r"[\x00-\x20\x7f;,]")
+
+
+def name_of(app: str, number: int) -> str:
+    """Return the name of an application's match route: the mark that the rule or entry is ours."""
+    return f"{app}-canary-match-{number}"
+
+
+def is_ours(part: Object, app: str) -> bool:
+    """Say whether a rule or an entry is a match route of this application."""
+    return re.fullmatch(re.escape(app) + r"-canary-match-[0-9]+", str(part.get("name") or "")) is not None
 
 
 def required_value(match: Match, system: str) -> str:

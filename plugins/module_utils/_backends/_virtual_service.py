@@ -15,11 +15,14 @@ import dataclasses
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _virtual_service_matches as match_entries
+from ansible_collections.gradual.canary.plugins.module_utils._backends import _virtual_service_mirrors as mirrors
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._destination_rule import Subsets
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_references import has_share, share
+from ansible_collections.gradual.canary.plugins.module_utils._backends._match_expressions import is_ours, name_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service_destinations import (
     Destination,
+    destination_of,
     destinations_of,
     with_service,
 )
@@ -44,14 +47,22 @@ _HUNDRED: t.Final = 100
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What of a VirtualService is ours to write: the split entry's route and the match entries, as it has them."""
+    """What of a VirtualService is ours to write, as it has it.
+
+    route and copies are the split entry's: its route, and those items of its ``mirrors`` that lead to the canary.
+    """
 
     route: list[Object]
     match_entries: list[Object]
+    copies: list[Object] = dataclasses.field(default_factory=list)
 
     def subsets(self) -> set[str]:
         """Return the names of the subsets that requests are sent to."""
-        items = [*self.route, *(item for entry in self.match_entries for item in entry.get("route") or [])]
+        items = [
+            *self.route,
+            *self.copies,
+            *(item for entry in self.match_entries for item in entry.get("route") or []),
+        ]
         return {str(item["destination"]["subset"]) for item in items if item["destination"].get("subset")}
 
 
@@ -118,7 +129,8 @@ class SplitEntry:
 
     @property
     def state(self) -> State:
-        return State(list(self.entry.get("route") or []), [entry for _index, entry in self._match_entries()])
+        entries = [entry for _index, entry in self._match_entries()]
+        return State(list(self.entry.get("route") or []), entries, mirrors.copies_to(self.entry, self._leads_to_canary))
 
     @property
     def destinations(self) -> list[Destination]:
@@ -157,6 +169,7 @@ class SplitEntry:
             stable_version=self.version_of(stable),
             canary_version=None if canary is None else self.version_of(canary),
             raw=tuple((self.service_name(each), each.weight) for each in self.destinations),
+            mirror=NOTHING if canary is None else mirrors.share_of(self.state.copies),
         )
 
     def service_name(self, destination: Destination) -> str:
@@ -173,8 +186,8 @@ class SplitEntry:
 
     # what it is to be
 
-    def sharing(self, weight: Weight | None, matches: t.Sequence[Match] | None) -> State:
-        """Return the state with this weight and these match routes; None leaves a part as it is.
+    def sharing(self, weight: Weight | None, matches: t.Sequence[Match] | None, mirror: Weight | None = None) -> State:
+        """Return the state with this weight, these match routes and copies; None leaves a part as it is.
 
         Conflict when the canary is the stable version already, InvalidInput when the target has no version.
         """
@@ -185,14 +198,16 @@ class SplitEntry:
                 "Nothing was changed; release another version, or restore the one before."
             )
         route = self._route(weight)
-        if matches is None:
-            return State(route, self.state.match_entries)
         canary = route[self._place_of_canary(route)]
+        copies = self._copies(mirror, canary["destination"])
+        if matches is None:
+            return State(route, self.state.match_entries, copies)
+        treated = mirrors.without_copies(self.entry, self._leads_to_canary)  # what reaches the canary is not copied too
         entries = [
-            match_entries.entry_for(match, match_entries.name_of(self.target.app, number), self.entry, canary)
+            match_entries.entry_for(match, name_of(self.target.app, number), treated, canary)
             for number, match in enumerate(matches, start=1)
         ]
-        return State(route, entries)
+        return State(route, entries, copies)
 
     def promoted(self) -> State:
         """Return the state in which requests go to the canary alone; Conflict while the other has weight."""
@@ -208,9 +223,9 @@ class SplitEntry:
         return State(self._alone(canary), [])
 
     def detached(self) -> State:
-        """Return the state without the canary's destination: that of stable alone."""
+        """Return the state without the canary's destination and without copies to it: that of stable alone."""
         if self.canary is None:
-            return self.state
+            return State(self.state.route, self.state.match_entries)
         return State(self._alone(self.stable), self.state.match_entries)
 
     def operations(self, wanted: State) -> list[Operation]:
@@ -220,7 +235,9 @@ class SplitEntry:
         changes: list[Operation] = []
         if wanted.route != current.route:
             changes.append({"op": "replace", "path": f"{place}/route", "value": wanted.route})
-        guards = [_test(f"{place}/{field}", self.entry[field]) for field in ("name", "match") if field in self.entry]
+        changes += self._mirror_changes(wanted, place)
+        asked = ("name", "match", *(mirrors.FIELDS if wanted.copies != current.copies else ()))
+        guards = [_test(f"{place}/{field}", self.entry[field]) for field in asked if field in self.entry]
         guards.append(_test(f"{place}/route", current.route))
         if wanted.match_entries != current.match_entries:
             # Indexes move: rely on the whole list, and leave the split entry's own change before any move.
@@ -261,9 +278,43 @@ class SplitEntry:
             return False
         return self.service_name(destination) == self.target.canary_service
 
+    def _leads_to_canary(self, destination: Object) -> bool:
+        meant = destination_of(destination, self.home)
+        if self.target.version is not None:
+            return self.is_canary(meant)
+        canary = self.canary
+        return canary is not None and (meant.service, meant.namespace, meant.subset) == (
+            canary.service,
+            canary.namespace,
+            canary.subset,
+        )
+
+    def _copies(self, mirror: Weight | None, canary: Object) -> list[Object]:
+        copies = self.state.copies
+        if mirror is None or (copies and mirror == mirrors.share_of(copies)):
+            return copies
+        foreign = mirrors.foreign_single(self.entry, self._leads_to_canary) if mirror > NOTHING else None
+        if foreign is not None:
+            raise Unsupported(
+                f"{self.where} has a mirror to {foreign.get('host')}, and Istio takes no second one beside that form. "
+                "Nothing was changed; write it as an item of mirrors, with a percentage, and run again."
+            )
+        return mirrors.copies_for(mirror, canary)
+
+    def _mirror_changes(self, wanted: State, place: str) -> list[Operation]:
+        if wanted.copies == self.state.copies:
+            return []
+        fields = mirrors.fields_with(self.entry, wanted.copies, self._leads_to_canary)
+        gone: list[Operation] = [
+            {"op": "remove", "path": f"{place}/{field}"}
+            for field in mirrors.FIELDS
+            if field in self.entry and field not in fields
+        ]
+        return gone + [{"op": "add", "path": f"{place}/{field}", "value": value} for field, value in fields.items()]
+
     def _match_entries(self) -> list[tuple[int, Object]]:
         entries = enumerate(self.item["spec"].get("http") or [])
-        return [(index, entry) for index, entry in entries if match_entries.is_ours(entry, self.target.app)]
+        return [(index, entry) for index, entry in entries if is_ours(entry, self.target.app)]
 
     def _route(self, weight: Weight | None) -> list[Object]:
         canary = self.canary
@@ -305,7 +356,7 @@ def _weighed(route: list[Object], canary: int, weight: Weight) -> list[Object]:
 
 def _foreign_entries(item: Object, target: Target) -> list[tuple[int, Object]]:
     entries = enumerate(item["spec"].get("http") or [])
-    return [(index, entry) for index, entry in entries if not match_entries.is_ours(entry, target.app)]
+    return [(index, entry) for index, entry in entries if not is_ours(entry, target.app)]
 
 
 def _named(entries: list[SplitEntry], option: str, item: Object) -> list[SplitEntry]:

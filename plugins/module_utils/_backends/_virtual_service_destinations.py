@@ -57,6 +57,11 @@ def destinations_of(entry: Object, home: str) -> list[Destination]:
     return [_destination(item["destination"], home, _weight(item, items)) for item in items]
 
 
+def destination_of(item: Object, home: str) -> Destination:
+    """Return what one ``destination`` means, in an object of namespace `home`."""
+    return _destination(item, home, 1)
+
+
 def copies_of(entry: Object, home: str) -> list[Destination]:
     """Return where copies of an entry's requests are sent."""
     items = [item["destination"] for item in entry.get("mirrors") or []]

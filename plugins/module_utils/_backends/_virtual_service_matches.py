@@ -10,7 +10,6 @@ cookie is a regular expression on the header ``cookie``.
 from __future__ import annotations
 
 import copy
-import re
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._match_expressions import (
@@ -28,16 +27,6 @@ _LONGEST_EXPRESSION: t.Final = 1024  # the schema refuses more
 
 # Istio has fields of their own for these and takes no header of the name for a match.
 _NO_HEADERS: t.Final = frozenset({"uri", "scheme", "method", "authority"})
-
-
-def name_of(app: str, number: int) -> str:
-    """Return the name of an application's match entry: the mark that the entry is ours."""
-    return f"{app}-canary-match-{number}"
-
-
-def is_ours(entry: Object, app: str) -> bool:
-    """Say whether an entry is a match entry of this application."""
-    return re.fullmatch(re.escape(app) + r"-canary-match-[0-9]+", str(entry.get("name") or "")) is not None
 
 
 def entry_for(match: Match, name: str, split_entry: Object, canary: Object) -> Object:

@@ -63,6 +63,7 @@ class OneDeployment(Backend):
     name = "deployment"
     knows_versions = True  # no version has a Service of its own
     in_place = True
+    no_mirror = "a Service hands connections to pods and reads no requests"
     OPTIONS: t.ClassVar[dict[str, dict[str, t.Any]]] = {
         "workload": {"type": "str"},
         "service": {"type": "str"},

@@ -10,16 +10,26 @@ is one read and one guarded JSON patch: the rules are one atomic list, so server
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _http_route_status as route_status
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Live, Snapshot
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import (
+    Live,
+    MirroringBackend,
+    Snapshot,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._backends._gateway_controllers import capabilities_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._gateway_preflight import Preflight
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route import SplitRule, State
+from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_mirrors import PERCENTAGE_FEATURE
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_references import reaches
-from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER
+from ansible_collections.gradual.canary.plugins.module_utils._backends._refusals import (
+    overtaken,
+    require_same_object,
+    require_unserved,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
@@ -27,11 +37,11 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Forbidden,
     InvalidInput,
     NotLive,
-    StillServing,
     TargetNotFound,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
+from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
+    EVERYTHING,
     NOTHING,
     Capabilities,
     Change,
@@ -51,7 +61,7 @@ _ATTEMPTS: t.Final = 4
 """Patches of one change when others keep writing to the route without touching the split."""
 
 
-class GatewayApi(Backend):
+class GatewayApi(MirroringBackend):
     """An HTTPRoute that serves one application."""
 
     name: t.ClassVar[str] = "gateway_api"
@@ -98,22 +108,29 @@ class GatewayApi(Backend):
         return tuple(Preflight(self.cluster, self.target).findings(route, self.options.get("rule")))
 
     def set(
-        self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
+        self,
+        *,
+        weight: Weight | None = None,
+        matches: t.Sequence[Match] | None = None,
+        expect: Weight | None = None,
+        mirror: Weight | None = None,
     ) -> Change:
-        """Write weight and match routes in one patch. See the contract.
+        """Write weight, match routes and copies in one patch. See the contract.
 
-        Degraded when the weight is to rise while the controller says that a reference leads nowhere: some answer 500
-        for the canary's share then, some give it all to stable, some answer 500 for the whole rule.
+        Degraded when the weight or the copies are to rise while the controller says that a reference leads nowhere:
+        some answer 500 for the canary's share then, some give it all to stable, some answer 500 for the whole rule.
         """
 
         def plan(rule: SplitRule) -> State:
             self.require_expected(rule.split, expect, rule.route, _FIELD)
             if matches:  # any weight can be written: the sum is 10000
                 self._capabilities(rule.route).require(weight or NOTHING, matches, rule.where)
-            if weight is not None and weight > rule.split.weight:
+            if mirror is not None and mirror != rule.split.mirror:
+                self._require_mirror(mirror, rule)
+            if (weight or NOTHING) > rule.split.weight or (mirror or NOTHING) > rule.split.mirror:
                 # Only what is said about the route as it is now; a canary attached in this very write has no status.
                 _require_none(route_status.parents(rule.route), "unresolved", rule.route)
-            return rule.sharing(weight, matches)
+            return rule.sharing(weight, matches, mirror)
 
         return self._reach(plan)
 
@@ -135,7 +152,7 @@ class GatewayApi(Backend):
         route = self._read()
         state = self._find(route).state
         metadata = route["metadata"]
-        values = {"references": state.references, "match_rules": state.match_rules}
+        values = {"references": state.references, "match_rules": state.match_rules, "mirrors": state.mirrors}
         place = {"kind": "HTTPRoute", "namespace": metadata["namespace"], "name": metadata["name"]}
         return Snapshot(self.name, ({**place, "uid": metadata.get("uid"), "values": values},))
 
@@ -143,15 +160,11 @@ class GatewayApi(Backend):
         saved = next((item for item in snapshot.objects if item["name"] == self._route_name()), None)
         if saved is None:
             raise InvalidInput(f"the snapshot has no HTTPRoute {self._route_name()!r}; it is of another release")
-        wanted = State(list(saved["values"]["references"]), list(saved["values"]["match_rules"]))
+        values = saved["values"]
+        wanted = State(list(values["references"]), list(values["match_rules"]), list(values.get("mirrors") or ()))
 
         def plan(rule: SplitRule) -> State:
-            uid = rule.route["metadata"].get("uid")
-            if uid and saved["uid"] and uid != saved["uid"]:
-                raise Conflict(
-                    f"{words(rule.route)} was deleted and created anew since the snapshot; its old state "
-                    "is not put back. Nothing was changed; set the weight you want."
-                )
+            require_same_object(rule.route, saved)
             return wanted
 
         return self._reach(plan)
@@ -235,7 +248,7 @@ class GatewayApi(Backend):
                     # A patch whose answer was lost is sent again, and then fails on its own success.
                     return self._change(before, first.route, rule)
                 if rule.split != before or attempt == _ATTEMPTS:
-                    raise _overtaken(before, rule) from conflict
+                    raise overtaken(before, rule.split, rule.route, _FIELD) from conflict
         raise AssertionError("the last attempt returns or raises")
 
     @staticmethod
@@ -245,11 +258,24 @@ class GatewayApi(Backend):
 
     def _capabilities(self, route: Object) -> Capabilities:
         controllers = {parent.controller for parent in route_status.parents(route) if parent.controller}
-        return capabilities_of(controllers or self._controllers_of_gateways(route))
+        # A route without a status is new or rehearsed: then its Gateways' classes tell.
+        return capabilities_of(controllers or {str(kind["spec"]["controllerName"]) for kind in self._classes(route)})
 
-    def _controllers_of_gateways(self, route: Object) -> frozenset[str]:
-        """Return the controllers by the Gateways' classes: for a route without a status, new or rehearsed."""
-        found = set()
+    def _require_mirror(self, mirror: Weight, rule: SplitRule) -> None:
+        """Raise Unsupported when a controller copies nothing, or would copy all requests instead of this share.
+
+        Whether it looks at the share depends on its version too, and its GatewayClass tells.
+        """
+        able = self._capabilities(rule.route)
+        if able.mirror == "any" and mirror not in (NOTHING, EVERYTHING):
+            named = [_features(kind) for kind in self._classes(rule.route)]
+            if not named or not all(PERCENTAGE_FEATURE in features for features in named):
+                able = dataclasses.replace(able, mirror="all")
+        able.require_mirror(mirror, rule.where, "its controller is not among those known to do it")
+
+    def _classes(self, route: Object) -> list[Object]:
+        """Return the GatewayClasses of a route's Gateways, as far as they may be looked at."""
+        found = []
         for parent in route_status.parents(route):
             try:
                 gateway = self.cluster.find("Gateway", parent.name, parent.namespace)
@@ -257,8 +283,14 @@ class GatewayApi(Backend):
             except Forbidden:
                 kind = None
             if kind:
-                found.add(str(kind["spec"]["controllerName"]))
-        return frozenset(found)
+                found.append(kind)
+        return found
+
+
+def _features(kind: Object) -> frozenset[str]:
+    """Return the names of what a GatewayClass says that it supports."""
+    listed = (kind.get("status") or {}).get("supportedFeatures") or []
+    return frozenset(str(each.get("name")) if isinstance(each, dict) else str(each) for each in listed)
 
 
 def _pending(route: Object) -> bool:
@@ -266,12 +298,7 @@ def _pending(route: Object) -> bool:
 
 
 def _detached(rule: SplitRule) -> State:
-    split = rule.split
-    if rule.canary is not None and (split.weight > NOTHING or split.matches):
-        raise StillServing(
-            f"{rule.where} still sends traffic to {split.canary}: {split}. Nothing was changed; "
-            "give it weight 0 and no match routes first (gradual.canary.rollback does), and let what is under way end."
-        )
+    require_unserved(rule.split, rule.where)
     return rule.detached()
 
 
@@ -286,17 +313,4 @@ def _degraded(where: str, parents: t.Sequence[route_status.Parent]) -> Degraded:
     return Degraded(
         f"{where} cannot be served as it is written: {said}. Mend what it names (a Service, its port, a "
         "ReferenceGrant, a value) and run again."
-    )
-
-
-def _overtaken(before: Split, rule: SplitRule) -> Conflict:
-    overtaken = rule.split != before
-    writer = last_writer(rule.route, other_than=FIELD_MANAGER, field=_FIELD if overtaken else ())
-    found = f"it had '{before}' and has '{rule.split}'" if overtaken else "other parts of it keep changing"
-    return Conflict(
-        f"{words(rule.route)} was changed{f' by {writer}' if writer else ''} while it was being written: {found}. "
-        "Nothing was changed by this call. Look at it with the playbook "
-        "gradual.canary.status, and run again when the split is what you want to start from.",
-        found=rule.split.weight.as_percent(),
-        writer=writer,
     )

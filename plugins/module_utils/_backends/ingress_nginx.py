@@ -57,6 +57,7 @@ class IngressNginx(IngressObjects):
     """Everything by two Ingresses and two Services in the application's namespace."""
 
     name = "ingress_nginx"
+    no_mirror = "its annotation mirror-target copies all requests of an Ingress or none, to a URL and not to a canary"
 
     @functools.cached_property
     def promotion(self) -> Promotion:

@@ -19,22 +19,25 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._istio_pr
     Preflight,
     validation_words,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._backends._refusals import (
+    overtaken,
+    require_same_object,
+    require_unserved,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import selector_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service import SplitEntry, State
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service_destinations import (
     Destination,
     everywhere,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     AmbiguousTarget,
     Conflict,
     InvalidInput,
-    StillServing,
     TargetNotFound,
 )
-from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, last_writer, words
+from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     NOTHING,
     Capabilities,
@@ -58,6 +61,7 @@ _CAPABILITIES: t.Final = Capabilities(
     law="random",
     zero_canary_endpoints="5xx",
     zero_stable_endpoints="5xx",
+    mirror="any",
     propagation_seconds=1.1,  # the last old answer after a PATCH with 200 more VirtualServices
 )
 
@@ -91,14 +95,19 @@ class Istio(IstioObjects):
         return tuple(Preflight(self.cluster, self.target).findings(item, subsets, self.options.get("rule")))
 
     def set(
-        self, *, weight: Weight | None = None, matches: t.Sequence[Match] | None = None, expect: Weight | None = None
+        self,
+        *,
+        weight: Weight | None = None,
+        matches: t.Sequence[Match] | None = None,
+        expect: Weight | None = None,
+        mirror: Weight | None = None,
     ) -> Change:
-        """Write weight and match routes in one patch; a subset for the canary is added before. See the contract."""
+        """Write weight, match routes and copies in one patch; a missing subset is added before. See the contract."""
 
         def plan(entry: SplitEntry) -> State:
             self.require_expected(entry.split, expect, entry.item, _FIELD)
             self.capabilities.require(weight or NOTHING, matches or (), entry.where)
-            return entry.sharing(weight, matches)
+            return entry.sharing(weight, matches, mirror)
 
         return self._reach(plan)
 
@@ -131,7 +140,12 @@ class Istio(IstioObjects):
             if each.subset and (subset := entry.subsets.find(each))
         ]
         subsets = list({subset["name"]: subset for subset in used}.values())
-        values = {"route": state.route, "match_entries": state.match_entries, "subsets": subsets}
+        values = {
+            "route": state.route,
+            "match_entries": state.match_entries,
+            "copies": state.copies,
+            "subsets": subsets,
+        }
         place = {"kind": "VirtualService", "namespace": metadata["namespace"], "name": metadata["name"]}
         return Snapshot(self.name, ({**place, "uid": metadata.get("uid"), "values": values},))
 
@@ -140,15 +154,11 @@ class Istio(IstioObjects):
         saved = next((item for item in snapshot.objects if item["name"] == name), None)
         if saved is None:
             raise InvalidInput(f"the snapshot has no VirtualService {name!r}; it is of another release")
-        wanted = State(list(saved["values"]["route"]), list(saved["values"]["match_entries"]))
+        values = saved["values"]
+        wanted = State(list(values["route"]), list(values["match_entries"]), list(values.get("copies") or ()))
 
         def plan(entry: SplitEntry) -> State:
-            uid = entry.item["metadata"].get("uid")
-            if uid and saved["uid"] and uid != saved["uid"]:
-                raise Conflict(
-                    f"{words(entry.item)} was deleted and created anew since the snapshot; its old state "
-                    "is not put back. Nothing was changed; set the weight you want."
-                )
+            require_same_object(entry.item, saved)
             return wanted
 
         return self._reach(plan, saved["values"]["subsets"])
@@ -194,7 +204,7 @@ class Istio(IstioObjects):
                     # A patch whose answer was lost is sent again, and then fails on its own success.
                     return self._change(before, differences, first.item, entry)
                 if entry.split != before or attempt == ATTEMPTS:
-                    raise _overtaken(before, entry) from conflict
+                    raise overtaken(before, entry.split, entry.item, _FIELD) from conflict
         raise AssertionError("the last attempt returns or raises")
 
     @staticmethod
@@ -232,23 +242,5 @@ class Istio(IstioObjects):
 
 
 def _detached(entry: SplitEntry) -> State:
-    split = entry.split
-    if entry.canary is not None and (split.weight > NOTHING or split.matches):
-        raise StillServing(
-            f"{entry.where} still sends traffic to {split.canary}: {split}. Nothing was changed; "
-            "give it weight 0 and no match routes first (gradual.canary.rollback does), and let what is under way end."
-        )
+    require_unserved(entry.split, entry.where)
     return entry.detached()
-
-
-def _overtaken(before: Split, entry: SplitEntry) -> Conflict:
-    overtaken = entry.split != before
-    writer = last_writer(entry.item, other_than=FIELD_MANAGER, field=_FIELD if overtaken else ())
-    found = f"it had '{before}' and has '{entry.split}'" if overtaken else "other parts of it keep changing"
-    return Conflict(
-        f"{words(entry.item)} was changed{f' by {writer}' if writer else ''} while it was being written: {found}. "
-        "Nothing was changed by this call. Look at it with the playbook "
-        "gradual.canary.status, and run again when the split is what you want to start from.",
-        found=entry.split.weight.as_percent(),
-        writer=writer,
-    )

@@ -73,6 +73,7 @@ class Replicas(Backend):
     """Everything by two Deployments and one Service in the application's namespace."""
 
     name = "replicas"
+    no_mirror = "a Service hands connections to pods and reads no requests"
     knows_versions = True  # the Service's selector names the canary's at 100 %, before the promotion
     OPTIONS: t.ClassVar[dict[str, dict[str, t.Any]]] = {
         "service": {"type": "str"},

@@ -160,7 +160,7 @@ class ArgoRolloutsSystem(TrafficSystem):
         while self.weight() != percent:
             index = self.rollout()["status"]["currentStepIndex"]
             time.sleep(1.5)  # a pause that is ended within milliseconds of its beginning leaves the Rollout stuck
-            self.operator.edit_status("Rollout", self.name, self.namespace, {"status": {"pauseConditions": None}})
+            self.operator.edit_status("Rollout", self.name, {"status": {"pauseConditions": None}}, self.namespace)
             self.wait_for(
                 lambda item, left=index: (
                     item["status"]["currentStepIndex"] != left and item["status"]["pauseConditions"]

@@ -64,7 +64,7 @@ class DeploymentSystem(ReplicasSystem):
     def remove(self) -> None:
         self.operator.delete("Service", self.name, self.namespace)
 
-    def reset(self) -> None:
+    def reset(self, replicas: int = REPLICAS) -> None:
         """Make the Deployment what it was at first, as somebody who knows nothing of releases."""
         item = self.item()
         marks = [key for key in item["metadata"].get("labels") or {} if key.startswith("gradual.canary/")]
@@ -76,7 +76,7 @@ class DeploymentSystem(ReplicasSystem):
             {
                 "metadata": {"labels": dict.fromkeys(marks), "annotations": dict.fromkeys(notes)},
                 "spec": {
-                    "replicas": REPLICAS,
+                    "replicas": replicas,
                     "paused": None,
                     "minReadySeconds": None,
                     "progressDeadlineSeconds": None,
@@ -88,7 +88,7 @@ class DeploymentSystem(ReplicasSystem):
                 },
             },
         )
-        self.wait_for_versions({"v1": REPLICAS})
+        self.wait_for_versions({"v1": replicas})
 
     def objects(self) -> list[Object]:
         found = [

@@ -1,0 +1,15 @@
+# Copyright (c) 2026, the gradual.canary authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb verify_mirror in the controller's process."""
+
+from __future__ import annotations
+
+from ansible_collections.gradual.canary.plugins.modules import verify_mirror
+from ansible_collections.gradual.canary.plugins.plugin_utils._action import VerbAction
+
+
+class ActionModule(VerbAction):
+    """Runs verify_mirror."""
+
+    verb = verify_mirror
