@@ -56,6 +56,7 @@ class ArgoRollouts(Backend):
     name = "argo_rollouts"
     knows_versions = True
     in_place = True
+    no_mirror = "a Rollout's mirrors are steps of its own (setMirrorRoute)"
     OPTIONS: t.ClassVar[dict[str, dict[str, t.Any]]] = {
         "workload": {"type": "str"},
         "service": {"type": "str"},
