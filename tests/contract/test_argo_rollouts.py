@@ -305,3 +305,13 @@ def test_the_template_that_is_staged_is_the_one_that_is_there(argo: ArgoRollouts
     backend = backend_of(argo)
     assert not backend.stage(template("v2", argo.name)).changed
     assert backend.cluster.writes == []
+
+
+def test_a_version_that_is_stable_already_is_not_staged_over_itself(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=NOTHING)
+    backend_of(argo).detach()
+    changed = template("v1", argo.name)
+    changed["spec"]["terminationGracePeriodSeconds"] = 3
+    backend = argo.use("v1")
+    assert not backend.stage(changed).changed
+    assert backend.cluster.writes == []

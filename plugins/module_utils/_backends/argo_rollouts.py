@@ -23,7 +23,11 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import ArgoRollout
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_preflight import Preflight, router_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_steps import Stop
-from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import CHANGE_CAUSE, Workload
+from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import (
+    CHANGE_CAUSE,
+    Workload,
+    version_of_template,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
@@ -219,8 +223,15 @@ class ArgoRollouts(Backend):
     ) -> Difference:
         for attempt in range(1, _ATTEMPTS + 1):
             rollout = self._driver.look()
-            if rollout.item["spec"]["template"] == template:
+            is_there = not rollout.has_canary and version_of_template(template) == rollout.workload.version
+            if is_there or rollout.item["spec"]["template"] == template:
+                # A version is known by its name: another template of the stable one could not be told from it.
                 return self._difference(rollout, rollout, "")
+            if rollout.is_first:
+                raise Conflict(
+                    f"{rollout.where} has no stable version yet: {rollout.judged}. Nothing was changed. Wait until its "
+                    "first version is Healthy, then release the next."
+                )
             if rollout.has_canary and not rollout.is_staged:
                 raise Conflict(
                     f"{rollout.where} is in the middle of a release: {self._split(rollout)}. Nothing was changed. "
