@@ -120,6 +120,21 @@ class RolloutDriver:
         item = self._cluster.patch(rollout.item, writing.operations, subresource=writing.subresource)
         return self._with(rollout, item)
 
+    def scaled(self, rollout: ArgoRollout, replicas: int | None) -> ArgoRollout:
+        """Give it so many pods, and wait for them, as long as it is not held.
+
+        Before its template and not with it: while it is held the controller scales nothing, and as long as it has to
+        scale it does not look at the template.
+        """
+        if replicas is None or replicas == rollout.workload.replicas or rollout.paused:
+            return rollout
+        rollout = self.write(rollout, writes.scaling(rollout, replicas))
+        if self._cluster.check_mode:
+            return self.remember(rollout.predicted(rollout.status))
+        rollout = self.look()
+        self.wait(rollout, lambda one: one.stop is not None, self._seconds)
+        return self.rested(self.look(), self._seconds)
+
     def staged(self, before: ArgoRollout, written: ArgoRollout) -> ArgoRollout:
         """Return it once its controller has taken a new template; it says that it saw the spec before it has done so.
 

@@ -94,7 +94,6 @@ def with_template(
     template: Object,
     *,
     paused: bool | None,
-    replicas: int | None = None,
     annotations: t.Mapping[str, str | None] | None = None,
 ) -> Writing:
     """Give it another template, and (not None) hold it or let it go in the same write; it is in no release then.
@@ -108,9 +107,12 @@ def with_template(
     ]
     if paused is not None and paused != rollout.paused:
         operations += holding(rollout, paused=paused).operations
-    if replicas is not None and replicas != rollout.workload.replicas:
-        operations.append(_set("/spec/replicas", replicas))
     return Writing([*operations, *unlabelling(item), *annotating(item, annotations or {})])
+
+
+def scaling(rollout: ArgoRollout, replicas: int) -> Writing:
+    there = rollout.item["spec"].get("replicas")
+    return Writing([_test("/spec/replicas", there), _set("/spec/replicas", replicas)])
 
 
 def touching(rollout: ArgoRollout, moment: str) -> Writing:

@@ -237,17 +237,17 @@ class ArgoRollouts(Backend):
                     f"{rollout.where} is in the middle of a release: {self._split(rollout)}. Nothing was changed. "
                     "Finish it with gradual.canary.release, or take it back with gradual.canary.rollback, first."
                 )
-            writing = writes.with_template(
-                rollout, template, paused=True, replicas=replicas, annotations=annotations or {}
-            )
             try:
+                rollout = self._driver.scaled(rollout, replicas)
+                writing = writes.with_template(rollout, template, paused=True, annotations=annotations or {})
                 written = self._driver.write(rollout, writing)
                 break
             except Conflict:
                 if attempt == _ATTEMPTS:
                     raise
         staged = self._driver.staged(rollout, written)
-        if staged.paused and not staged.has_canary:  # the controller finds it to be the stable template, written anew
+        if staged.paused and not staged.has_canary and staged.workload.version == rollout.stable_version:
+            # The controller finds it to be the stable template, written anew.
             staged = self._seen(self._driver.write(staged, writes.holding(staged, paused=False)))
         return self._difference(rollout, staged, f"{rollout.stable_version} -> {staged.workload.version}, held")
 
