@@ -20,7 +20,7 @@ export VENV PYTHON TIERS
 VERSION := $(shell awk '$$1 == "version:" {print $$2}' galaxy.yml)
 TARBALL := .cache/dist/gradual-canary-$(VERSION).tar.gz
 
-.PHONY: help setup pins check lint format types sanity unit build install-test importer changelog lab contract e2e load bench demo test clean
+.PHONY: help setup pins check lint format types sanity unit build install-test importer changelog lab contract e2e load soak bench bench-backends bench-peers demo test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,8 +79,17 @@ e2e: setup ## the playbooks end to end, on the lab (E2E="tests/e2e/x.py -k name"
 load: setup ## no request lost, under load on the lab, all variants (LOAD="-k name" for some)
 	@$(ON_CLUSTER) $(PYTEST) tests/load $(LOAD)
 
+soak: setup ## over 100,000 requests for each backend, and the guide's tables of them (SOAK="--resume" and so on)
+	@$(ON_CLUSTER) env PYTHONPATH="$(COLLECTIONS):." $(BIN)/python -m tests.load.soak $(SOAK)
+
 bench: setup ## measure, each figure beside the naive form
 	@$(BIN)/python tests/bench/run.py
+
+bench-backends: setup ## measure a stage and a release on every traffic system of the lab
+	@$(ON_CLUSTER) $(BIN)/python tests/bench/backends.py $(BENCH)
+
+bench-peers: setup ## measure Argo Rollouts and us on the same work, in the lab
+	@tools/on-cluster.sh "core traefik ingress_nginx istio argo" $(BIN)/python tests/bench/peers.py $(BENCH)
 
 demo: setup ## a release and a refused release on a real cluster (BACKEND=ingress_nginx for the other gateway)
 	@$(BIN)/python tests/demo/demo.py $(if $(BACKEND),--backend $(BACKEND))

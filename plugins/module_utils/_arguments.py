@@ -154,6 +154,13 @@ def verification_options() -> ArgumentSpec:
             "weight": {"type": "str", "required": True},
             "previous": {"type": "str"},
             "matches": {"type": "list", "elements": "dict", "default": []},
+            "populations": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["new_connections", "kept_alive", "cookies"],
+                "default": ["new_connections"],
+            },
+            "clients": {"type": "int", "default": 50},
             "profile": {"type": "str", "choices": ["quick", "standard", "strict"], "default": "standard"},
             "delta": {"type": "str"},
             "alpha": {"type": "float"},

@@ -12,7 +12,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._bands import expec
 from ansible_collections.gradual.canary.plugins.module_utils._bounds import confidence_interval, quantile_bound
 from ansible_collections.gradual.canary.plugins.module_utils._health import LatencyGates, RateGate
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import WHOLE, Weight
-from ansible_collections.gradual.canary.plugins.module_utils._verification import Population, Verification
+from ansible_collections.gradual.canary.plugins.module_utils._verification import Answers, Verification
 
 _LEVEL: t.Final = 0.99
 _UNPROVEN: t.Final = {
@@ -39,7 +39,7 @@ def sentence(verification: Verification) -> str:
         why = _UNPROVEN[str(verification.reason)].format(
             maximum=verification.maximum,
             deadline=claim.deadline,
-            unclassified=verification.populations[None].count,
+            unclassified=verification.answers[None].count,
             sent=verification.sent,
             canary=claim.canary,
         )
@@ -66,7 +66,7 @@ def as_result(verification: Verification, *, since: float | None = None) -> dict
     claim, split = verification.claim, verification.split
     evidence = split.test.evidence()
     weights = claim.weights
-    classified = sum(p.count for version, p in verification.populations.items() if version is not None)
+    classified = sum(p.count for version, p in verification.answers.items() if version is not None)
     result: dict[str, t.Any] = {
         "verdict": verification.verdict,
         "recommendation": verification.recommendation,
@@ -75,8 +75,8 @@ def as_result(verification: Verification, *, since: float | None = None) -> dict
         "requests": {
             "sent": verification.sent,
             "classified": classified,
-            "unclassified": verification.populations[None].count,
-            "errors": sum(population.errors for population in verification.populations.values()),
+            "unclassified": verification.answers[None].count,
+            "errors": sum(answers.errors for answers in verification.answers.values()),
             "attempts": split.attempts,
             "duration_s": round(verification.seconds, 3),
             "expected": expected_requests(weights, verification.bands, claim.alpha),
@@ -101,13 +101,13 @@ def as_result(verification: Verification, *, since: float | None = None) -> dict
 
 
 def _versions(verification: Verification) -> list[str]:
-    seen = [version for version in verification.populations if version is not None]
+    seen = [version for version in verification.answers if version is not None]
     return list(dict.fromkeys([*verification.claim.weights, *seen]))
 
 
 def _version(verification: Verification, version: str) -> dict[str, t.Any]:
     test = verification.split.test
-    population = verification.populations.get(version, Population())
+    answers = verification.answers.get(version, Answers())
     hits = test.counts.get(version, 0)
     low, high = confidence_interval(hits, test.count, _LEVEL) if test.count else (0.0, 1.0)
     band = verification.bands.get(version)
@@ -122,8 +122,8 @@ def _version(verification: Verification, version: str) -> dict[str, t.Any]:
         "interval_level": _LEVEL,
         "log_e_low": evidence.log_e_low if evidence else None,
         "log_e_high": evidence.log_e_high if evidence else None,
-        "answers": population.count,
-        "errors": population.errors,
+        "answers": answers.count,
+        "errors": answers.errors,
     }
 
 
@@ -186,7 +186,7 @@ def _counted(verification: Verification) -> str:
     hits = test.counts.get(claim.canary, 0)
     low, high = confidence_interval(hits, test.count, _LEVEL) if test.count else (0.0, 1.0)
     canary = _canary(verification)
-    errors = sum(population.errors for population in verification.populations.values())
+    errors = sum(answers.errors for answers in verification.answers.values())
     parts = [f"{hits} of {test.count} answers from {claim.canary}"]
     if 0 < claim.weight.points < WHOLE:
         parts.append(f"99 % interval {100 * low:.1f}-{100 * high:.1f} %")
@@ -205,7 +205,7 @@ def _bad_gate(verification: Verification) -> str:
     if name == "both_versions_bad":
         return f"{verification.claim.stable} is not well either"
     if name == "unclassified_errors":
-        unknown = verification.populations[None]
+        unknown = verification.answers[None]
         ((kind, _number),) = unknown.kinds.most_common(1)
         return (
             f"{unknown.errors} of {verification.sent} requests failed without telling a version ({kind}); "
@@ -231,7 +231,7 @@ def _diagnosed(verification: Verification) -> str:
 
 
 def _why_absent(verification: Verification) -> str:
-    unknown = verification.populations[None]
+    unknown = verification.answers[None]
     nameless = unknown.count - unknown.errors
     if nameless > verification.claim.unclassified * verification.sent:
         return f"{nameless} of {verification.sent} answers did not tell their version; check identify, and its image"
@@ -243,8 +243,8 @@ def _leaked(verification: Verification) -> str:
     return next((v for v, weight in verification.claim.weights.items() if not weight and counts.get(v)), "a version")
 
 
-def _canary(verification: Verification) -> Population:
-    return verification.populations.get(verification.claim.canary, Population())
+def _canary(verification: Verification) -> Answers:
+    return verification.answers.get(verification.claim.canary, Answers())
 
 
 def _last_answer(verification: Verification, since: float) -> float:
@@ -254,7 +254,7 @@ def _last_answer(verification: Verification, since: float) -> float:
     """
     last = _canary(verification).last
     if last is None:
-        firsts = [p.first for p in verification.populations.values() if p.first is not None]
+        firsts = [p.first for p in verification.answers.values() if p.first is not None]
         last = min(firsts, default=since)
     return round(max(0.0, last - since), 3)
 

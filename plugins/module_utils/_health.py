@@ -34,13 +34,24 @@ _RISKS = (2.0, 5.0, 20.0, math.inf)
 """How many times the risk of the other version, in the alternatives of the relative gate."""
 
 
-class _Mixture:
-    """Evidence against a rate of 0/1 events: the mean likelihood ratio of some alternatives, all equally likely."""
+_ROUNDING = 1e-9
+"""Log evidence that sums may be off by: less than an answer ever brings."""
 
-    def __init__(self, rate: float, alternatives: Sequence[float]) -> None:
+
+class _Mixture:
+    """Evidence against a rate of 0/1 events: the mean likelihood ratio of some alternatives, all equally likely.
+
+    threshold: log evidence that proves something.
+    """
+
+    def __init__(self, rate: float, alternatives: Sequence[float], threshold: float) -> None:
         self._log_ratios = [
             (_log(alternative) - _log(rate), _log(1 - alternative) - _log(1 - rate)) for alternative in alternatives
         ]
+        self._threshold = threshold
+        self._most_by_event = max(event for event, _other in self._log_ratios)
+        self._most_by_other = max(other for _event, other in self._log_ratios)
+        self._at_most = 0.0
 
     def log_e(self, events: int, others: int) -> float:
         terms = [
@@ -51,6 +62,24 @@ class _Mixture:
         if largest == -math.inf:
             return largest
         return largest + math.log(sum(math.exp(term - largest) for term in terms) / len(terms))
+
+    def grow(self, events: int, others: int) -> None:
+        """Take note of more answers."""
+        if events:
+            self._at_most += events * self._most_by_event
+        if others:
+            self._at_most += others * self._most_by_other
+
+    def proves(self, events: int, others: int) -> bool:
+        """Return whether the evidence of all answers so far is at the threshold.
+
+        One answer multiplies the evidence by no more than the largest of its likelihood ratios. What cannot have
+        reached the threshold yet is not computed, which spares nearly all of the work.
+        """
+        if self._at_most < self._threshold - _ROUNDING:
+            return False
+        self._at_most = self.log_e(events, others)
+        return self._at_most >= self._threshold
 
 
 def _log(value: float) -> float:
@@ -111,8 +140,8 @@ class RateGate:
         self.events = 0
         self.verdict: Recommendation = "hold"
         worse = {min(1.0, times * rates.bad) for times in _WORSE if times * rates.bad <= 1}
-        self._too_high = _Mixture(rates.healthy, sorted(worse | {1.0}))
-        self._low_enough = _Mixture(rates.limit, rates.good)
+        self._too_high = _Mixture(rates.healthy, sorted(worse | {1.0}), -math.log(beta))
+        self._low_enough = _Mixture(rates.limit, rates.good, -math.log(alpha))
 
     @property
     def rate(self) -> float | None:
@@ -147,11 +176,14 @@ class RateGate:
         self.events += events
         if self.verdict == "rollback":
             return self.verdict
+        self._too_high.grow(events, n - events)
         # Evidence for a rollback grows with bad answers only, that for an advance with good ones only.
-        if events and self.log_e_rollback >= -math.log(self.beta):
+        if events and self._too_high.proves(self.events, self.n - self.events):
             self.verdict = "rollback"
-        elif self.verdict == "hold" and events < n and self.log_e_advance >= -math.log(self.alpha):
-            self.verdict = "advance"
+        elif self.verdict == "hold":
+            self._low_enough.grow(events, n - events)
+            if events < n and self._low_enough.proves(self.events, self.n - self.events):
+                self.verdict = "advance"
         return self.verdict
 
 
@@ -175,7 +207,9 @@ class RelativeGate:
         self.verdict: Recommendation = "hold"
         share = weight / WHOLE
         self._mixture = _Mixture(
-            share, [1.0 if math.isinf(risk) else risk * share / (risk * share + 1 - share) for risk in _RISKS]
+            share,
+            [1.0 if math.isinf(risk) else risk * share / (risk * share + 1 - share) for risk in _RISKS],
+            -math.log(beta),
         )
 
     @property
@@ -194,7 +228,8 @@ class RelativeGate:
             raise InvalidInput(message)
         self.errors += errors
         self.canary_errors += canary_errors
-        if canary_errors and self.log_e_rollback >= -math.log(self.beta):
+        self._mixture.grow(canary_errors, errors - canary_errors)
+        if canary_errors and self._mixture.proves(self.canary_errors, self.errors - self.canary_errors):
             self.verdict = "rollback"
         return self.verdict
 

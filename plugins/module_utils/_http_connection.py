@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import collections
 import errno
+import math
 import os
-import selectors
+import random
+import select
 import socket
 import ssl
 import typing as t
@@ -26,8 +28,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._http_response impo
 )
 from ansible_collections.gradual.canary.plugins.module_utils._tls import UntrustedCertificate
 
-_READ = selectors.EVENT_READ
-_WRITE = selectors.EVENT_WRITE
+_READ = select.POLLIN
+_WRITE = select.POLLOUT
 _RECEIVE = 64 * 1024
 """Bytes per read: more than a TLS record (16 KiB), so that nothing stays behind in the TLS library."""
 
@@ -48,14 +50,16 @@ class Connections:
         self.endpoint = endpoint
         self.requests = requests
         self.clock = clock
-        self.selector = selectors.DefaultSelector()
+        # With a new connection for nearly every sample, poll costs less than epoll: it registers without a system call.
+        self.poll = select.poll()
+        self.watched: dict[int, Connection] = {}
         self.addresses = collections.deque(endpoint.addresses)
         self.reached = False
         self.session: ssl.SSLSession | None = None
         self.held = 0
         self._maximum = maximum
         self._open: set[Connection] = set()
-        self._idle: collections.deque[Connection] = collections.deque()
+        self._idle: list[Connection] = []
         self._opened = 0
 
     @property
@@ -64,19 +68,26 @@ class Connections:
         return len(self._open) - len(self._idle)
 
     def send(self, exchange: Exchange) -> None:
-        """Send on a new connection while another may be opened, else on the one that has been idle longest."""
+        """Send on a new connection while another may be opened, else on one that is idle.
+
+        On any of them: connections in turn fall into step with a gateway that takes turns, and then each seems to stay
+        with one version.
+        """
         if len(self._open) < self._maximum:
             connection = Connection(self, self._opened)
             self._opened += 1
             self._open.add(connection)
             connection.open(exchange)
         else:
-            self._idle.popleft().carry(exchange)
+            place = random.randrange(len(self._idle))
+            self._idle[place], self._idle[-1] = self._idle[-1], self._idle[place]
+            self._idle.pop().carry(exchange)
 
     def wait(self, timeout: float | None) -> None:
         """Move on every connection that is or gets ready within the timeout (seconds)."""
-        for key, _events in self.selector.select(timeout):
-            key.data.step()
+        milliseconds = None if timeout is None else math.ceil(1000 * timeout)
+        for descriptor, _events in self.poll.poll(milliseconds):
+            self.watched[descriptor].step()
 
     def expire(self, exchange: Exchange, timeout: float) -> None:
         """Give up on a request that took too long."""
@@ -116,7 +127,6 @@ class Connections:
         """Close all connections at once, finished or not."""
         for connection in list(self._open):
             connection.close()
-        self.selector.close()
 
 
 class Connection:
@@ -361,13 +371,14 @@ class Connection:
     def _watch(self, interest: int) -> None:
         if interest == self._interest:
             return
-        if self._interest:
-            self._pool.selector.modify(self._socket, interest, self)
-        else:
-            self._pool.selector.register(self._socket, interest, self)
+        descriptor = self._socket.fileno()
+        self._pool.poll.register(descriptor, interest)
+        self._pool.watched[descriptor] = self
         self._interest = interest
 
     def _unwatch(self) -> None:
         if self._interest:
-            self._pool.selector.unregister(self._socket)
+            descriptor = self._socket.fileno()
+            self._pool.poll.unregister(descriptor)
+            del self._pool.watched[descriptor]
             self._interest = 0

@@ -47,6 +47,7 @@ class Exchange:
     """A request under way, later with its answer. Times are seconds since ``sent_at``, on the sampler's clock."""
 
     __slots__ = (
+        "client",
         "connect_s",
         "connection",
         "data",
@@ -69,6 +70,7 @@ class Exchange:
         self.sent_at = sent_at
         self.deadline = deadline
         self.response = response
+        self.client = -1
         self.connection = -1
         self.connect_s: float | None = None
         self.first_byte_s: float | None = None

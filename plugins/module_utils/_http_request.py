@@ -131,6 +131,17 @@ class Request:
 
         return unique
 
+    def with_cookies(self, message: Message, value: str) -> Message:
+        """Return the message with cookies, beside those that the user's own headers have."""
+        if not value:
+            return message
+        own = self._fields.get("cookie")
+        if own is not None:
+            given = f"{own[0]}: {own[1]}".encode("latin-1")
+            return message._replace(data=message.data.replace(given, given + f"; {value}".encode("latin-1"), 1))
+        line, end, rest = message.data.partition(b"\r\n")
+        return message._replace(data=b"".join((line, end, f"Cookie: {value}\r\n".encode("latin-1"), rest)))
+
     def _tail(self, connection: str) -> bytes:
         """Return everything after the request line."""
         fields = {"host": ("Host", self.host), "connection": ("Connection", connection)}

@@ -9,26 +9,20 @@ No input and output here: bytes go in as they arrive, and however they are cut t
 from __future__ import annotations
 
 import re
+import types
 import typing as t
+
+from ansible_collections.gradual.canary.plugins.module_utils._http_head import Head, ProtocolError, parse_head
+
+__all__ = ["IncompleteError", "ProtocolError", "Response"]
 
 MAXIMUM_HEAD = 64 * 1024
 """Bytes of status line, headers (interim responses included) or trailers; common servers allow 8 to 32 KiB."""
 
 _MAXIMUM_CHUNK_LINE = 4 * 1024
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\x00\r\n]*)?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00\r\n]*)?")
-_HEADER_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00\r\n]*?)[ \t]*")
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
-_LENGTH = re.compile(r"[0-9]{1,18}")
 _PROTOCOL = b"HTTP/1."
-_NO_CONTENT = 204
-_NOT_MODIFIED = 304
-_SWITCHING_PROTOCOLS = 101
-_FIRST_FINAL_STATUS = 200
-
-
-class ProtocolError(Exception):
-    """The bytes are not an HTTP/1.1 response; the message says where."""
+_NO_HEADERS: t.Mapping[str, str] = types.MappingProxyType({})
 
 
 class IncompleteError(Exception):
@@ -51,12 +45,12 @@ class Response:
         "_body",
         "_body_size",
         "_buffer",
+        "_head",
         "_head_size",
         "_keep_body",
         "_maximum_body",
         "_remaining",
         "_step",
-        "_version",
         "done",
         "excess",
         "headers",
@@ -66,7 +60,7 @@ class Response:
 
     def __init__(self, *, answers_head: bool = False, maximum_body: int = 1 << 20, keep_body: bool = True) -> None:
         self.status: int | None = None
-        self.headers: dict[str, str] = {}
+        self.headers: t.Mapping[str, str] = _NO_HEADERS
         self.done = False
         self.truncated = False
         self.excess = False
@@ -76,15 +70,20 @@ class Response:
         self._body: list[bytes] = []
         self._body_size = 0
         self._buffer = b""
+        self._head: Head | None = None
         self._head_size = 0
         self._remaining = 0
-        self._version = ""
         self._step: t.Callable[[bytes], bytes | None] = self._read_head
 
     @property
     def body(self) -> bytes:
         """The body so far."""
         return self._body[0] if len(self._body) == 1 else b"".join(self._body)
+
+    @property
+    def cookies(self) -> tuple[str, ...]:
+        """The values of all ``Set-Cookie`` headers."""
+        return self._head.cookies if self._head is not None else ()
 
     @property
     def held(self) -> int:
@@ -96,8 +95,7 @@ class Response:
         """Whether the connection can carry another request after this response."""
         if not self.done or self.truncated or self.excess or self._step == self._read_until_close:
             return False
-        options = {option.strip() for option in self.headers.get("connection", "").lower().split(",")}
-        return "close" not in options and (self._version == "1" or "keep-alive" in options)
+        return self._head is not None and self._head.persistent
 
     def feed(self, data: bytes) -> bool:
         """Take what arrived; return ``done``. Raises ProtocolError."""
@@ -129,7 +127,7 @@ class Response:
     # Head
 
     def _read_head(self, data: bytes) -> bytes | None:
-        if data[: len(_PROTOCOL)] != _PROTOCOL[: len(data)]:
+        if not _PROTOCOL.startswith(data[: len(_PROTOCOL)]):
             message = "the answer does not begin with HTTP/1.0 or HTTP/1.1"
             raise ProtocolError(message)
         end = data.find(b"\r\n\r\n")
@@ -141,50 +139,27 @@ class Response:
             self._buffer = data
             return None
         self._head_size += end + 4
-        head = data[:end].decode("latin-1")
-        if "\r\n " in head or "\r\n\t" in head:
-            # A folded line continues the one before it (RFC 9112 section 5.2).
-            head = _FOLD.sub(" ", head)
-        status_line, *lines = head.split("\r\n")
-        match = _STATUS_LINE.fullmatch(status_line)
-        if match is None:
-            message = "the status line is malformed"
-            raise ProtocolError(message)
-        status = int(match[2])
-        if status == _SWITCHING_PROTOCOLS:
-            message = "the server switched protocols without having been asked to"
-            raise ProtocolError(message)
+        head = parse_head(data[:end])
         rest = data[end + 4 :]
-        if status < _FIRST_FINAL_STATUS:
-            # An interim response (100, 102, 103): the one that counts follows.
+        if head.interim:
             return rest
-        headers = _fields(lines)
-        self.status = status
-        self.headers = headers
-        self._version = match[1]
-        self._choose_framing(status, headers)
-        return rest
-
-    def _choose_framing(self, status: int, headers: dict[str, str]) -> None:
-        """RFC 9112 section 6.3."""
-        if self._answers_head or status in (_NO_CONTENT, _NOT_MODIFIED):
+        self._head = head
+        self.status = head.status
+        self.headers = head.headers
+        if self._answers_head or head.framing == "none":
             self.done = True
-        elif "transfer-encoding" in headers:
-            if headers["transfer-encoding"].rpartition(",")[2].strip().lower() == "chunked":
-                self._step = self._read_chunk_line
-            else:
-                self._step = self._read_until_close
-        elif "content-length" in headers:
-            lengths = {value.strip() for value in headers["content-length"].split(",")}
-            length = lengths.pop()
-            if lengths or not _LENGTH.fullmatch(length):
-                message = "the Content-Length is not one number"
-                raise ProtocolError(message)
-            self._remaining = int(length)
+        elif head.framing == "length":
+            self._remaining = head.length
             self._step = self._read_length
-            self.done = self._remaining == 0
+            self.done = head.length == 0
+        elif head.framing == "chunked":
+            self._step = self._read_chunk_line
+        elif head.framing == "malformed":
+            message = "the Content-Length is not one number"
+            raise ProtocolError(message)
         else:
             self._step = self._read_until_close
+        return rest
 
     # Body
 
@@ -272,20 +247,3 @@ class Response:
             self._buffer = data
             return None, b""
         return data[:end], data[end + 2 :]
-
-
-def _fields(lines: list[str]) -> dict[str, str]:
-    """Return the header fields by lower-case name: the first value, but all of them for a framing header."""
-    fields: dict[str, str] = {}
-    for line in lines:
-        match = _HEADER_LINE.fullmatch(line)
-        if match is None:
-            message = "a header line is malformed"
-            raise ProtocolError(message)
-        name = match[1].lower()
-        value = match[2]
-        if name not in fields:
-            fields[name] = value
-        elif name in ("content-length", "transfer-encoding", "connection"):
-            fields[name] = f"{fields[name]}, {value}"
-    return fields

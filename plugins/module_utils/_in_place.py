@@ -72,6 +72,11 @@ class VersionInPlace:
         return int(self.template["spec"].get("terminationGracePeriodSeconds", 30))
 
     @property
+    def deployment(self) -> Object:
+        """Return the workload, of which this is one template."""
+        return self.workload.item
+
+    @property
     def created(self) -> str:
         return self.revision.created if self.revision else "~"  # after all that there is
 
@@ -96,6 +101,7 @@ class VersionInPlace:
             **self.as_result(),
             "complete": self.rollout.done,
             "created": self.revision.created if self.revision else None,
+            "keep_until": None,
             "autoscaler": self.autoscaler["metadata"]["name"] if self.autoscaler else None,
             "termination_grace_period": self.grace,
             "pre_stop": any((container.get("lifecycle") or {}).get("preStop") for container in containers),
@@ -141,6 +147,15 @@ class InPlaceLifecycle:
         self._wait = wait
         self._waits = waits and not cluster.check_mode
         self._becomes = "would be" if cluster.check_mode else "is"
+
+    def keep(self, seconds: int) -> Outcome | None:
+        """Refuse to keep a version: the pods of a template before are its controller's to end."""
+        if seconds:
+            raise InvalidInput(
+                f"keep: {self._identity} has no pods of its own to keep; {self._backend.name} changes one workload in "
+                "place. Nothing was changed. Leave keep out; verb rollout with undo returns to the template before"
+            )
+        return None
 
     def deploy(self, wanted: Manifests, *, adopt: bool) -> Outcome:
         """Stage the version's template; where there is no workload yet, make it and wait for its pods."""

@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import StillServing
+from ansible_collections.gradual.canary.plugins.module_utils._keep import Keeping, end_after, is_over, now, recorded
 from ansible_collections.gradual.canary.plugins.module_utils._manifests import Identity, Manifests
 from ansible_collections.gradual.canary.plugins.module_utils._readiness import unprobed
 from ansible_collections.gradual.canary.plugins.module_utils._rollout import Wait
@@ -34,6 +35,7 @@ class Lifecycle:
 
     def __init__(self, cluster: Cluster, journal: Journal, identity: Identity, wait: Wait, *, waits: bool) -> None:
         self._workloads = Workloads(cluster, journal)
+        self._keeping = Keeping(cluster, journal)
         self._journal = journal
         self._identity = identity
         self._wait = wait
@@ -59,6 +61,23 @@ class Lifecycle:
         self._workloads.scale(self._workloads.get(self._identity), replicas)
         return self._present(self._rolled_out())
 
+    def keep(self, seconds: int) -> Outcome | None:
+        """Leave a version at full size until its time is over; None when it is, or when it has no pods.
+
+        seconds: how long from now, for a version of which nothing is recorded yet. One that is kept keeps its time.
+        """
+        deployed = self._workloads.find(self._identity)
+        if deployed is None or not deployed.rollout.wanted or not seconds:
+            return None
+        until = recorded(deployed.deployment)
+        if until is None:
+            until = end_after(seconds, now())
+            self._keeping.record(deployed.deployment, until)
+            deployed = self._workloads.get(self._identity)
+        elif is_over(until, now()):
+            return None
+        return Outcome(f"{self._identity} stays at full size until {until}: {deployed.rollout}", deployed)
+
     def scale_down(self, serves: t.Callable[[str], bool], *, drain: float) -> Outcome:
         """Take away the pods of a version that `serves` no request any more; StillServing when it does.
 
@@ -67,6 +86,7 @@ class Lifecycle:
         deployed = self._workloads.get(self._identity)
         self._require_idle(serves)
         self._take_pods_away(deployed, serves, drain)
+        self._keeping.forget(deployed.deployment)
         return Outcome(f"{self._identity} {self._becomes} scaled down", self._workloads.get(self._identity))
 
     def remove(self, serves: t.Callable[[str], bool], *, drain: float) -> Outcome:
@@ -87,6 +107,8 @@ class Lifecycle:
 
     def _present(self, pods: int | None) -> Outcome:
         deployed = self._workloads.get(self._identity)
+        if self._keeping.forget(deployed.deployment):  # it is wanted again, and without an end
+            deployed = self._workloads.get(self._identity)
         if pods is None:
             return Outcome(f"{self._identity} {self._becomes} deployed, replicas: {deployed.rollout.wanted}", deployed)
         if deployed.service:

@@ -19,9 +19,21 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
 )
 
 _STAGE_KEYS: t.Final = ("name", "weight", "matches", "mirror", "verify", "bake", "approve")
-_VERIFY_KEYS: t.Final = ("profile", "delta", "alpha", "beta", "errors", "latency", "limit", "timeout")
+_VERIFY_KEYS: t.Final = (
+    "profile",
+    "delta",
+    "alpha",
+    "beta",
+    "errors",
+    "latency",
+    "limit",
+    "timeout",
+    "populations",
+    "clients",
+)
 _APPROVE_KEYS: t.Final = ("prompt", "timeout")
 _PROFILES: t.Final = ("quick", "standard", "strict")
+STRATEGIES: t.Final = ("canary", "blue_green")
 _UNITS: t.Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -78,24 +90,86 @@ class Stage:
         }
 
 
-def parse_stages(value: object, version: str) -> tuple[Stage, ...]:
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A release: what must hold in the preview, at weight 0, and the stages after it.
+
+    preview: None when the plan says nothing of it; then there is neither a question nor a proof that users are spared.
+    """
+
+    preview: Stage | None
+    stages: tuple[Stage, ...]
+
+
+def parse_plan(value: object, version: str, strategy: str) -> Plan:
+    """Return the plan of a release of `version`.
+
+    value: a list as of `parse_stages`, before which a stage of weight 0 may stand: the preview. With the strategy
+    ``blue_green`` there are no weights but 0 and 100, and what is not given is filled in.
+    Raises InvalidInput naming the stage and the key.
+    """
+    entries = [] if value is None else value
+    if not isinstance(entries, list):
+        raise InvalidInput("stages must be a list, for example [{weight: 10}, {weight: 100}]")
+    entries = [entry if isinstance(entry, dict) else {"weight": entry} for entry in entries]
+    if strategy == "blue_green":
+        entries = _blue_green(entries)
+    if not entries or not _is_preview(entries[0]):
+        return Plan(None, parse_stages(entries, version))
+    return Plan(_preview(entries[0], version), parse_stages(entries[1:], version, position=2))
+
+
+def _is_preview(entry: t.Mapping[str, t.Any]) -> bool:
+    """Say whether a stage is that of weight 0; one with copies of requests is a stage like any other."""
+    return "weight" in entry and Weight.percent(entry["weight"]) == NOTHING and not entry.get("mirror")
+
+
+def _blue_green(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """Return the stages with those that are not given; InvalidInput when one is between 0 and 100."""
+    weights = [Weight.percent(entry.get("weight", 0)) for entry in entries]
+    for number, weight in enumerate(weights, start=1):
+        if NOTHING < weight < EVERYTHING:
+            raise InvalidInput(
+                f"stage {number} has weight {weight}, and the strategy blue_green switches at once: its weights are 0 "
+                "(the preview) and 100. Leave canary_stages out, or give [{weight: 0, approve: true}, {weight: 100}]; "
+                "for a share in between take the strategy canary"
+            )
+    before = [] if any(_is_preview(entry) for entry in entries) else [{"weight": 0}]
+    after = [] if EVERYTHING in weights else [{"weight": 100}]
+    return [*before, *entries, *after]
+
+
+def _preview(entry: t.Mapping[str, t.Any], version: str) -> Stage:
+    if entry.get("matches"):
+        raise InvalidInput("stage 1 is the preview, at weight 0; its match routes are those of canary_preview")
+    question = _approval(
+        "stage 1", entry.get("approve"), f"{version} is proven in the preview, and no user sees it: go on?"
+    )
+    stage = dataclasses.replace(_stage(1, {"name": "preview", **entry}, NOTHING, version), approval=question)
+    if stage.verify is None:
+        raise InvalidInput("stage 1 is the preview, at weight 0; it exists to be verified. Leave the stage out instead")
+    return stage
+
+
+def parse_stages(value: object, version: str, *, position: int = 1) -> tuple[Stage, ...]:
     """Return the stages of a release of `version`.
 
     value: a list of percentages or of mappings with `_STAGE_KEYS`. Weights ascend strictly and end at 100; a stage with
-    a mirror may stay at the weight before. Raises InvalidInput naming the stage and the key.
+    a mirror may stay at the weight before. position: that of the first in the user's list, for messages.
+    Raises InvalidInput naming the stage and the key.
     """
     if not isinstance(value, list) or not value:
         raise InvalidInput("stages must be a list with at least one stage, for example [{weight: 10}, {weight: 100}]")
     stages: list[Stage] = []
-    for number, entry in enumerate(value, start=1):
+    for place, entry in enumerate(value, start=position):
         start = stages[-1].weight if stages else NOTHING
-        stage = _stage(number, entry if isinstance(entry, dict) else {"weight": entry}, start, version)
+        stage = _stage(place, entry if isinstance(entry, dict) else {"weight": entry}, start, version)
         if stage.weight < start or (stage.weight == start and stage.mirror == NOTHING):
             raise InvalidInput(
-                f"stage {number} has weight {stage.weight}, which is not above {start} of the stage before; "
+                f"stage {place} has weight {stage.weight}, which is not above {start} of the stage before; "
                 "weights must ascend from more than 0 to 100 (a stage with a mirror may stay at the weight before)"
             )
-        stages.append(stage)
+        stages.append(dataclasses.replace(stage, number=len(stages) + 1))
     if stages[-1].weight != EVERYTHING:
         raise InvalidInput(
             f"the last stage has weight {stages[-1].weight}; it must have 100, for the promotion rests on its proof. "
@@ -150,6 +224,7 @@ def _stage(number: int, entry: t.Mapping[str, t.Any], start: Weight, version: st
             f"{where} has a mirror beside a weight of 100: {version} has every request already. Take the mirror out."
         )
     reached = f"mirror-{mirror.as_percent()}" if mirror > NOTHING and weight == start else weight.as_percent()
+    at = f"at {weight}{f' and copies of {mirror}' if mirror > NOTHING else ''}"
     return Stage(
         number=number,
         name=str(entry.get("name") or reached),
@@ -158,11 +233,7 @@ def _stage(number: int, entry: t.Mapping[str, t.Any], start: Weight, version: st
         matches=tuple(Match.parse(match) for match in entry.get("matches") or ()),
         verify=_verify(where, entry.get("verify", True)),
         bake=seconds(entry.get("bake", 0), f"{where}: bake"),
-        approval=_approval(
-            where,
-            entry.get("approve"),
-            f"{version} at {weight}{f' and copies of {mirror}' if mirror > NOTHING else ''}: go on?",
-        ),
+        approval=_approval(where, entry.get("approve"), f"{version} {at}: go on?"),
         mirror=mirror,
     )
 

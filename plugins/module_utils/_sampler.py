@@ -4,8 +4,8 @@
 """Samples of what clients get over HTTP/1.1, in send order. Private to the gradual.canary collection.
 
 A new connection for every sample, no cookies, no redirects, no retries: a reused connection can stick to one pod, a
-cookie to one version, and a retry hides an error. Answers are given out in the order of their requests, since the
-order of arrival favours the faster version.
+cookie to one version, and a retry hides an error. Clients that do keep one of these are sampled when asked for. Answers
+are given out in the order of their requests, since the order of arrival favours the faster version.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import random
 import time
 import typing as t
 
+from ansible_collections.gradual.canary.plugins.module_utils._cookies import Visitors
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
 from ansible_collections.gradual.canary.plugins.module_utils._http_connection import Connections
 from ansible_collections.gradual.canary.plugins.module_utils._http_exchange import Endpoint, Exchange, resolve
@@ -51,6 +52,7 @@ class Sample:
         ``sent_at``.
     path: with query, as sent.
     connection: number of the connection, from 0.
+    client: number of the client that asked, from 0: of its cookies, or else of its connection.
     """
 
     index: int
@@ -66,25 +68,39 @@ class Sample:
     total_s: float
     path: str
     connection: int
+    client: int = -1
 
 
 class TokenBucket:
-    """Leave to send: in any t seconds at most ``rate * t + burst`` times, and no burst at the beginning."""
+    """Leave to send: in any t seconds at most ``rate * t + burst`` times, and no burst at the beginning.
 
-    __slots__ = ("_burst", "_rate", "_tokens", "_updated")
+    Leave is given at random times, as independent users come: requests at even intervals fall into step with a gateway
+    that takes turns while other traffic is even, too, and then see a share that nobody else sees.
 
-    def __init__(self, rate: float, burst: int, now: float) -> None:
+    gap: gives the seconds that pass at least until the next time, for a rate.
+    """
+
+    __slots__ = ("_burst", "_gap", "_next", "_rate", "_tokens", "_updated")
+
+    def __init__(
+        self, rate: float, burst: int, now: float, gap: t.Callable[[float], float] = random.expovariate
+    ) -> None:
         self._rate = rate
         self._burst = float(burst)
+        self._gap = gap
         self._tokens = 1.0
         self._updated = now
+        self._next = now
 
     def take(self, now: float) -> float:
         """Take a token and return 0, or return the seconds until there is one."""
+        if now < self._next:
+            return self._next - now
         self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
         self._updated = now
         if self._tokens >= 1.0:
             self._tokens -= 1.0
+            self._next = now + self._gap(self._rate)
             return 0.0
         # Never 0: that means taken.
         return max((1.0 - self._tokens) / self._rate, 1e-6)
@@ -99,9 +115,11 @@ class Sampler:
     maximum_body: bytes of an answer's body that are read; more is not an error, but ``truncated`` and the connection
         is closed, which a gateway may log as aborted by the client.
     want_body: give out bodies; they are read either way, so that no request looks aborted.
-    keep_alive: keep ``concurrency`` connections open and send requests over them in turn, as a client with a
-        connection pool does; ``requests_per_connection`` of them on each, None for as many as the server allows.
-        A request lost to a server that closes the kept connection at that moment counts as an error.
+    keep_alive: keep connections open and send each request over any that is idle; ``requests_per_connection`` of them
+        on each, None for as many as the server allows. A request lost to a server that closes the kept connection at
+        that moment counts as an error.
+    clients: how many there are, at least as many as ``concurrency``. With ``keep_alive`` each is one connection;
+        without it each keeps the cookies that it is given, on new connections, and None is for clients without cookies.
     limit: requests to send in all; None until the consumer stops.
 
     Only one thread may use it, and it can be iterated once: keep the iterator to go on after a pause. Iterating raises
@@ -119,12 +137,13 @@ class Sampler:
         maximum_body: int = 1 << 20,
         want_body: bool = True,
         keep_alive: bool = False,
+        clients: int | None = None,
         requests_per_connection: int | None = None,
         limit: int | None = None,
         clock: t.Callable[[], float] = time.monotonic,
     ) -> None:
         _at_least(0, rate=rate, maximum_body=maximum_body, limit=limit)
-        _at_least(1, concurrency=concurrency, requests_per_connection=requests_per_connection)
+        _at_least(1, concurrency=concurrency, requests_per_connection=requests_per_connection, clients=clients)
         if timeout <= 0:
             message = f"timeout is {timeout:g}; it must be more than 0 seconds"
             raise InvalidInput(message)
@@ -134,24 +153,29 @@ class Sampler:
         self._request = request
         self._tls = (tls or Tls()).context() if request.tls else None
         self._rate = rate
-        self._concurrency = concurrency
+        self._concurrency = concurrency if clients is None else min(concurrency, clients)
+        self._most_connections = clients if keep_alive and clients else self._concurrency
+        self._visitors = Visitors(clients) if clients and not keep_alive else None
+        # A client's next request waits for its answer before.
+        self._most_waiting = clients if clients and not keep_alive else _MAXIMUM_WAITING
         self._timeout = timeout
         self._maximum_body = maximum_body
         self._want_body = want_body
         self._requests = requests_per_connection if keep_alive else 1
         self._message = request.messages("keep-alive" if keep_alive else "close")
-        self._limit = limit
+        self.limit = limit
         self._clock = clock
         self._answers_head = request.method == "HEAD"
         self._connections: Connections | None = None
         self._bucket: TokenBucket | None = None
-        # At random times, as independent users come: requests at even intervals fall into step with a gateway that
-        # takes turns while other traffic is even, too, and then see a share that nobody else sees.
-        self._chance = random.Random()
-        self._hold_until = 0.0
         self._uncommitted: collections.deque[Exchange] = collections.deque()
         self._sent = 0
         self._closed = False
+
+    @property
+    def cookies(self) -> list[str]:
+        """The names of the cookies that clients keep."""
+        return [] if self._visitors is None else self._visitors.names
 
     @property
     def sent(self) -> int:
@@ -173,7 +197,14 @@ class Sampler:
 
     def stop_sending(self) -> None:
         """Send nothing more; the iteration ends once everything under way is given out, with nothing cancelled."""
-        self._limit = self._sent
+        self.limit = self._sent
+
+    def go_on(self) -> None:
+        """Send on without a limit, after a pause with nothing under way: when as many samples were taken as sent."""
+        self.limit = None
+        if self._connections is not None:
+            # Notice which servers closed their connections meanwhile, before a request is lost on one.
+            self._connections.wait(0)
 
     def __iter__(self) -> t.Iterator[Sample]:
         """Give out samples in send order; nothing is sent before the first one is asked for."""
@@ -183,7 +214,7 @@ class Sampler:
         return self._samples()
 
     def _samples(self) -> t.Iterator[Sample]:
-        connections = Connections(self._endpoint(), self._concurrency, self._requests, self._clock)
+        connections = Connections(self._endpoint(), self._most_connections, self._requests, self._clock)
         self._connections = connections
         if self._rate:
             self._bucket = TokenBucket(self._rate, self._concurrency, self._clock())
@@ -219,25 +250,27 @@ class Sampler:
         """Send what may be sent now; return the seconds until more may be, None when an answer has to come first."""
         while (
             connections.busy < self._concurrency
-            and self._sent != self._limit
-            and len(self._uncommitted) < _MAXIMUM_WAITING
+            and self._sent != self.limit
+            and len(self._uncommitted) < self._most_waiting
             and connections.held < _MAXIMUM_HELD
         ):
             now = self._clock()
             if self._bucket is not None:
-                pause = self._hold_until - now
-                if pause <= 0:
-                    pause = self._bucket.take(now)
+                pause = self._bucket.take(now)
                 if pause > 0:
                     return pause
-                self._hold_until = now + self._chance.expovariate(self._rate or 1.0)
-            message = self._message(self._sent)
+            message, client = self._message(self._sent), -1
+            if self._visitors is not None:
+                client = self._visitors.next()
+                cookies = self._visitors.cookies(client).header(message.path, tls=self._request.tls)
+                message = self._request.with_cookies(message, cookies)
             response = Response(
                 answers_head=self._answers_head,
                 maximum_body=self._maximum_body,
                 keep_body=self._want_body,
             )
             exchange = Exchange(self._sent, message.path, message.data, now, now + self._timeout, response)
+            exchange.client = client
             self._sent += 1
             self._uncommitted.append(exchange)
             connections.send(exchange)
@@ -255,10 +288,11 @@ class Sampler:
             if not exchange.done:
                 connections.expire(exchange, self._timeout)
 
-    @staticmethod
-    def _commit(connections: Connections, exchange: Exchange) -> Sample:
+    def _commit(self, connections: Connections, exchange: Exchange) -> Sample:
         response = exchange.response
         connections.held -= response.held
+        if self._visitors is not None:
+            self._visitors.answered(exchange.client, response.cookies, exchange.path)
         return Sample(
             exchange.index,
             exchange.sent_at,
@@ -273,6 +307,7 @@ class Sampler:
             exchange.total_s,
             exchange.path,
             exchange.connection,
+            exchange.connection if exchange.client < 0 else exchange.client,
         )
 
 

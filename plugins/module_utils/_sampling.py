@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gradual.canary.plugins.module_utils._clients import (
+    KEPT_ALIVE,
+    NEW_CONNECTIONS,
+    POPULATIONS,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._crowd import Crowd, Crowds
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, Unsupported
 from ansible_collections.gradual.canary.plugins.module_utils._identify import Identify
 from ansible_collections.gradual.canary.plugins.module_utils._sampler import Request, Sampler, Tls
@@ -33,15 +39,31 @@ class Sampling:
         self._request({})
 
     def sampler(self, match: Match | None = None, limit: int | None = None) -> Sampler:
+        return self._sampler(self._request(carried_by(match) if match else {}), limit=limit)
+
+    def crowds(self) -> Crowds:
+        """Return the clients of the populations that are asked for beside new connections."""
+        count = self._params["clients"]
+        return Crowds(
+            Crowd(
+                population,
+                self._sampler(self._request({}), keep_alive=population == KEPT_ALIVE, clients=count, limit=count),
+                self.identify,
+            )
+            for population in POPULATIONS
+            if population in self._params["populations"] and population != NEW_CONNECTIONS
+        )
+
+    def _sampler(self, request: Request, **options: t.Any) -> Sampler:
         params = self._params
         return Sampler(
-            self._request(carried_by(match) if match else {}),
+            request,
             tls=self._tls,
             rate=params["rate"],
             concurrency=params["concurrency"],
             timeout=params["request_timeout"],
             want_body=self.identify.needs_body,
-            limit=limit,
+            **options,
         )
 
     def _request(self, carried: dict[str, str]) -> Request:

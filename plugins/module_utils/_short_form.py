@@ -9,7 +9,12 @@ import dataclasses
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
-from ansible_collections.gradual.canary.plugins.module_utils._manifests import Identity, Manifests, from_objects
+from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
+    Identity,
+    Manifests,
+    from_objects,
+    read_file,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object
 
 # The options beside `image`, as an argument spec has them; documented in doc_fragments/container.py.
@@ -146,6 +151,27 @@ class ShortForm:
                 f"pre_stop_sleep {self.pre_stop_sleep} leaves nothing of the termination_grace_period of {grace} "
                 f"seconds and requests would be cut; give termination_grace_period more than {self.pre_stop_sleep}"
             )
+
+
+def wanted_manifests(params: t.Mapping[str, t.Any], identity: Identity) -> Manifests | None:
+    """Return what the options of the verb ``version`` ask for; None when an existing version is only to be scaled.
+
+    Raises InvalidInput.
+    """
+    replicas, replaces = params["replicas"], params["replaces"]
+    if replaces == identity.version:
+        raise InvalidInput(f"replaces must name another version than {identity.version}: the one that is stable")
+    if replicas is not None and replicas < 0:
+        raise InvalidInput(f"replicas is {replicas}; give 0 or more")
+    if params["adopt"] and not params["wait"]:
+        raise InvalidInput("adopt needs wait: true: a Service taken over must not select pods that are not ready yet")
+    if params["image"]:
+        given = {option: params[option] for option in OPTIONS if params[option] is not None}
+        return ShortForm(image=params["image"], **given).manifests(identity, replicas=replicas, replaces=replaces)
+    if params["manifests"] is None and params["manifests_file"] is None:
+        return None
+    objects = params["manifests"] if params["manifests_file"] is None else read_file(params["manifests_file"])
+    return from_objects(identity, objects, replicas=replicas, replaces=replaces)
 
 
 def _probe(kind: str, value: t.Any, port_name: str) -> Object:

@@ -38,6 +38,9 @@ DEFAULT_BETA = 1e-4
 
 _HALF = 0.5
 _LOG_GAMMA_HALF = math.lgamma(_HALF)
+_ROUNDING = 1e-9
+"""Log evidence that sums may be off by: less than an answer ever brings."""
+
 _CLEAR = math.log(0.99)
 """A cause is named for sure when it has this much of all the evidence."""
 
@@ -153,6 +156,18 @@ class SplitTest:
         self._half_sum = _HALF * sum(1 for share in shares if share)
         self._log_gammas = [_LOG_GAMMA_HALF if share else 0.0 for share in shares]
         self._log_gamma_start = math.lgamma(self._half_sum) - sum(self._log_gammas)
+        # One answer multiplies no likelihood ratio by more than this: what cannot have refuted the weights yet is not
+        # computed. (The Dirichlet mixture's next answer has a share below 1.)
+        self._most_by_hit = [
+            max(
+                [
+                    -log_weight,
+                    *(some.log_ratios[position] for some in self._alternatives if position not in some.absent),
+                ]
+            )
+            for position, log_weight in enumerate(self._log_weights)
+        ]
+        self._log_e_at_most = 0.0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -199,6 +214,7 @@ class SplitTest:
     def _take(self, position: int) -> None:
         hits = self._hits
         hits[position] += 1
+        self._log_e_at_most += self._most_by_hit[position]
         if hits[position] == 1:
             self._alternatives = [some for some in self._alternatives if position not in some.absent]
         self._log_gammas[position] = math.lgamma(hits[position] + _HALF)
@@ -248,12 +264,11 @@ class SplitTest:
 
     def _wrong(self) -> str | None:
         """Return the most likely alternative once the weights are refuted."""
-        terms = self._log_terms()
-        largest = max(terms)
-        # The sum of exponentials is needed near the threshold only.
-        if largest + math.log(len(terms)) < self._threshold_fail or _log_sum(terms) < self._threshold_fail:
+        if self._log_e_at_most < self._threshold_fail - _ROUNDING:
             return None
-        return self._name(terms.index(largest))
+        terms = self._log_terms()
+        self._log_e_at_most = _log_sum(terms)
+        return None if self._log_e_at_most < self._threshold_fail else self._name(terms.index(max(terms)))
 
     def _all_sides_excluded(self) -> bool:
         threshold = self._threshold_pass

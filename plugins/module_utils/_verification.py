@@ -73,7 +73,7 @@ class Claim:
 
 
 @dataclasses.dataclass
-class Population:
+class Answers:
     """Answers of one version, or of none that could be told. kinds: what the errors were, in words."""
 
     latencies: list[float] = dataclasses.field(default_factory=list)
@@ -115,7 +115,7 @@ class Verification:
         )
         self.bands = claimed
         self.maximum = claim.limit or maximum_requests(weights, claimed, claim.alpha)
-        self.populations: dict[str | None, Population] = {None: Population()}
+        self.answers: dict[str | None, Answers] = {None: Answers()}
         self.gates = self._gates()
         self.stable_gates = self._gates() if claim.stable != claim.canary else {}
         self.relative: RelativeGate | None = None
@@ -141,17 +141,20 @@ class Verification:
     def take(self, sample: Sample, version: str | None) -> bool:
         """Take one sample and the version it came from (None: cannot be told); return whether all is decided."""
         self.sent += 1
-        self.now = max(self.now, sample.sent_at + sample.total_s)
+        at = sample.sent_at + sample.total_s
+        self.now = max(self.now, at)
         failed = sample.error is not None or (sample.status or 0) >= _SERVER_ERROR
         latency = math.inf if sample.error == "timeout" else sample.total_s
-        population = self.populations.setdefault(version, Population())
-        population.latencies.append(latency)
+        answers = self.answers.get(version)
+        if answers is None:
+            answers = self.answers[version] = Answers()
+        answers.latencies.append(latency)
         if failed:
-            population.errors += 1
-            population.kinds[f"{sample.error}: {sample.detail}" if sample.error else f"status {sample.status}"] += 1
-        at = sample.sent_at + sample.total_s
-        population.first = at if population.first is None else population.first
-        population.last = at
+            answers.errors += 1
+            answers.kinds[f"{sample.error}: {sample.detail}" if sample.error else f"status {sample.status}"] += 1
+        if answers.first is None:
+            answers.first = at
+        answers.last = at
         if version is not None and self.verdict is None and sample.sent_at >= self._feed_from:
             self._judge_split(version, sample.sent_at)
         self._judge_health(version, failed=failed, latency=latency)
@@ -177,13 +180,13 @@ class Verification:
         if version not in (self.claim.canary, self.claim.stable):
             return
         gates = self.gates if version == self.claim.canary else self.stable_gates
-        for gate in gates.values():
-            if isinstance(gate, RateGate):
-                gate.update(failed)
-            else:
-                gate.update(latency)
+        verdicts = [
+            gate.update(failed) if isinstance(gate, RateGate) else gate.update(latency) for gate in gates.values()
+        ]
         if failed and self.relative is not None:
-            self.relative.update(version == self.claim.canary)
+            verdicts.append(self.relative.update(version == self.claim.canary))
+        if "rollback" not in verdicts:
+            return
         health = judge(self.gates, self.stable_gates, self.relative)
         if health.recommendation == "rollback":
             self._decide("fail", str(health.reason), "rollback")
@@ -232,14 +235,14 @@ class Verification:
             return
         if self.split.dependence().model == "clustered":
             self._decide("inconclusive", "dependent_samples", "hold")
-        elif self.populations[None].count > self.claim.unclassified * self.sent:
+        elif self.answers[None].count > self.claim.unclassified * self.sent:
             self._decide("inconclusive", "unclassified", "hold")
         else:
             self._decide("pass", "equivalence_proven", "advance")
 
     def _nothing_tells_its_version(self) -> bool:
-        unknown = self.populations[None]
-        return len(self.populations) == 1 and unknown.count - unknown.errors >= _CLUELESS
+        unknown = self.answers[None]
+        return len(self.answers) == 1 and unknown.count - unknown.errors >= _CLUELESS
 
     def _decide(self, verdict: str, reason: str, recommendation: str) -> None:
         if self.verdict is None:

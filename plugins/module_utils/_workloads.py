@@ -21,6 +21,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
     NotFound,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._keep import recorded as recorded_end
 from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
     COMPANIONS,
     MANAGED_BY,
@@ -77,6 +78,7 @@ class Deployed:
             "ready": self.rollout.ready,
             "image": pod["containers"][0].get("image"),
             "replaces": annotations.get(REPLACES),
+            "keep_until": recorded_end(self.deployment),
         }
 
     def as_info(self) -> dict[str, t.Any]:

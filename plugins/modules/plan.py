@@ -26,7 +26,9 @@ options:
     description:
       - Percentages, or mappings with the keys C(weight), C(name), C(matches), C(mirror), C(verify), C(bake) and
         C(approve).
-      - C(weight) is the canary's share in percent. Weights ascend, and the last is 100.
+      - C(weight) is the canary's share in percent. Weights ascend, and the last is 100. The first may be 0, which is
+        the preview, for example to ask a question after it.
+      - With O(strategy=blue_green) the weights are 0 and 100, and what is not given is filled in.
       - C(mirror) is the share of all requests, in percent, of which the canary gets a copy in this stage. Such a stage
         may leave C(weight) out and stays at the weight before, V(0) for the first.
       - C(matches) are match routes as of M(gradual.canary.traffic), the full list for this stage.
@@ -38,13 +40,31 @@ options:
     type: list
     elements: raw
     required: true
+  strategy:
+    description:
+      - V(canary) goes from one weight to the next, V(blue_green) from the preview to all users at once.
+      - V(blue_green) needs a O(preview), and a traffic system where versions stand beside each other.
+    type: str
+    choices: [canary, blue_green]
+    default: canary
+  preview:
+    description:
+      - The ways to the version before any user has it. One, or a list.
+      - A header or a cookie with its value, as in O(gradual.canary.traffic#module:matches), is a match route.
+      - C(host) and C(address), one or both, are a way of your own to the version's Service, a route or an Ingress or
+        the Service itself.
+    type: raw
+  keep:
+    description: How long the old version stays at full size after the promotion, such as V(30m), V(2h) or V(0).
+    type: str
+    default: "0"
   split:
     description: The split as M(gradual.canary.traffic_info) returns it in RV(gradual.canary.traffic_info#module:split).
     type: dict
   capabilities:
     description:
       - What the traffic system can do, as M(gradual.canary.traffic_info) returns it in
-        RV(gradual.canary.traffic_info#module:capabilities). Stages that it cannot do are refused.
+        RV(gradual.canary.traffic_info#module:capabilities). Stages and a O(preview) that it cannot do are refused.
     type: dict
 seealso:
   - module: gradual.canary.traffic_info
@@ -61,9 +81,44 @@ EXAMPLES = r"""
       - {weight: 10, verify: standard, bake: 5m}
       - {weight: 50, approve: {prompt: "v2 at 50 %: go on?", timeout: 30m}}
       - {weight: 100}
+
+- name: Check a release that switches at once
+  gradual.canary.plan:
+    version: v2
+    strategy: blue_green
+    preview: {header: X-Preview, value: v2}
+    keep: 30m
+    stages:
+      - {weight: 0, approve: true}
+      - {weight: 100}
 """
 
 RETURN = r"""
+preview:
+  description: What is done before any user has the version.
+  returned: success
+  type: dict
+  contains:
+    matches:
+      description: The match routes among the ways, as M(gradual.canary.traffic) takes them.
+      type: list
+      elements: dict
+      sample: [{header: X-Preview, value: v2}]
+    ways:
+      description:
+        - Each way in words, and as C(client) the options of M(gradual.canary.verify) in which its requests differ.
+      type: list
+      elements: dict
+      sample: [{words: preview by header X-Preview = v2, client: {headers: {X-Preview: v2}}}]
+    stage:
+      description: The stage of weight 0, in the form of RV(stages); null when there is none.
+      type: dict
+      sample: null
+keep:
+  description: How long the old version stays at full size after the promotion, in seconds.
+  returned: success
+  type: int
+  sample: 0
 stages:
   description: The stages with every default filled in.
   returned: success
@@ -102,35 +157,51 @@ stable:
 from ansible_collections.gradual.canary.plugins.module_utils import _task
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._plan import (
+    STRATEGIES,
     next_stage,
-    parse_stages,
+    parse_plan,
     require_mirrors,
+    seconds,
     status_of,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._preview import parse_preview, require_blue_green
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOTHING, Weight
 
 ARGUMENTS = ArgumentSpec(
     {
         "version": {"type": "str", "required": True},
         "stages": {"type": "list", "elements": "raw", "required": True},
-        "split": {"type": "dict"},
+        "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "canary"},
+        "preview": {"type": "raw"},
         "capabilities": {"type": "dict"},
+        "keep": {"type": "str", "default": "0"},
+        "split": {"type": "dict"},
     }
 )
 
 
 def run(task: _task.Task) -> _task.Values:
     """Check the stages; nothing is asked of a cluster."""
-    version, split = task.params["version"], task.params["split"] or {}
-    stages = parse_stages(task.params["stages"], version)
-    if task.params["capabilities"] is not None:
-        require_mirrors(stages, task.params["capabilities"].get("mirror", "none"))
+    params = task.params
+    version, split = params["version"], params["split"] or {}
+    plan = parse_plan(params["stages"], version, params["strategy"])
+    ways = parse_preview(params["preview"], params["capabilities"])
+    if params["capabilities"] is not None:
+        require_mirrors(plan.stages, params["capabilities"].get("mirror", "none"))
+    if params["strategy"] == "blue_green":
+        require_blue_green(ways, params["capabilities"] or {})
     status = status_of(version, split)
     weight = Weight.percent(split["weight"]) if status == "underway" else NOTHING
     return {
-        "stages": [stage.as_result() for stage in stages],
+        "preview": {
+            "matches": [way.match.as_option() for way in ways if way.match],
+            "ways": [way.as_result() for way in ways],
+            "stage": plan.preview.as_result() if plan.preview else None,
+        },
+        "stages": [stage.as_result() for stage in plan.stages],
+        "keep": seconds(params["keep"], "canary_keep"),
         "status": status,
-        "next": next_stage(stages, weight),
+        "next": next_stage(plan.stages, weight),
         "stable": (split.get("stable") or {}).get("version"),
     }
 

@@ -87,6 +87,8 @@ options:
       - Any option of M(gradual.canary.verify). What it is about is known here and need not be given; O(version) is its
         C(canary), and C(stable), C(weight), C(previous) and C(matches) are those of this change.
       - Match routes by regular expression are not proven, because no request can be made up for them.
+      - Clients of C(populations) that keep a connection or cookies ask once before the change, as users who are there
+        already.
       - The task fails when the verdict is not V(pass); what was written stays. Nothing is sampled in check mode.
       - Only with O(state=split).
     type: dict
@@ -278,6 +280,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._arguments import A
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _arguments as traffic_arguments
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._versions import with_versions
+from ansible_collections.gradual.canary.plugins.module_utils._crowd import Crowds
 from ansible_collections.gradual.canary.plugins.module_utils._moves import move, wait_until_live
 from ansible_collections.gradual.canary.plugins.module_utils._proof import Proof
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, Change, Weight
@@ -313,19 +316,29 @@ def run(task: _task.Task) -> _task.Values:
     params = task.params
     target = Target(params["namespace"], params["app"], params["version"])
     backend = _backends.get(task.cluster, target, params["backend"])
-    if params["verify"] is not None:
-        _proof_of(params, params["app"], EVERYTHING)  # wrong options are refused before anything is written
-    change, findings = move(params, backend, task.warn)
-    task.note(*change.differences)
-    live = wait_until_live(change, backend, params["timeout"])
+    with _crowds(task) as crowds:
+        change, findings = move(params, backend, task.warn)
+        task.note(*change.differences)
+        live = wait_until_live(change, backend, params["timeout"])
+        proof = _prove(task, backend, change, crowds)
     return {
-        **_prove(task, backend, change),
+        **proof,
         "before": change.before.as_result(),
         "after": change.after.as_result(),
         "live": live._asdict(),
         "findings": [finding.as_result() for finding in findings],
         "capabilities": backend.capabilities.as_result(),
     }
+
+
+def _crowds(task: _task.Task) -> Crowds:
+    """Return the clients that are there before the change; wrong options are refused before anything is written."""
+    if task.params["verify"] is None:
+        return Crowds()
+    crowds = _proof_of(task.params, task.params["app"], EVERYTHING).crowds()
+    if not task.check_mode and task.params["state"] == "split":
+        crowds.arrive()
+    return crowds
 
 
 def _proof_of(params: t.Mapping[str, t.Any], stable: str | None, weight: Weight, **known: object) -> Proof:
@@ -335,7 +348,7 @@ def _proof_of(params: t.Mapping[str, t.Any], stable: str | None, weight: Weight,
     return Proof(_arguments.validated(_arguments.verification_options(), options, "verify"))
 
 
-def _prove(task: _task.Task, backend: Backend, change: Change) -> _task.Values:
+def _prove(task: _task.Task, backend: Backend, change: Change, crowds: Crowds) -> _task.Values:
     if task.params["verify"] is None or task.check_mode:
         return {}
     split = change.after
@@ -344,7 +357,7 @@ def _prove(task: _task.Task, backend: Backend, change: Change) -> _task.Values:
     matches = [match.as_option() for match in split.matches if match.operator != "regex"]
     previous = change.before.weight.as_percent() if change.changed else None
     proof = _proof_of(task.params, split.stable_version, split.weight, previous=previous, matches=matches)
-    values = proof.attempt(task.terminal)
+    values = proof.attempt(task.terminal, crowds if change.changed else None)
     return {"failed": values["failed"], "msg": values["msg"], "proof": values}
 
 

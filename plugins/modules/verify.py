@@ -51,6 +51,23 @@ options:
     type: list
     elements: dict
     default: []
+  populations:
+    description:
+      - Clients that are proven to get the weight, each kind on its own. V(new_connections) are always sampled, first.
+      - V(kept_alive) are clients that send one request after the other on one connection.
+      - V(cookies) are clients that send back the cookies they are given, on new connections.
+      - Clients of the last two may stay with the version they have, whatever the weight. Then the verdict is V(fail),
+        and RV(diagnosis) says V(kept_alive) or V(sticky).
+    type: list
+    elements: str
+    choices: [new_connections, kept_alive, cookies]
+    default: [new_connections]
+  clients:
+    description:
+      - Number of clients in each of the O(populations) that keep a connection or cookies. O(rate) and O(concurrency)
+        hold for all of them together.
+    type: int
+    default: 50
   profile:
     description:
       - How exact the proof is. V(standard) is a band of 5 points and 1 % false passes, V(strict) one of 3 points,
@@ -160,6 +177,15 @@ EXAMPLES = r"""
     weight: 0
     matches:
       - {header: X-Tester, value: "yes"}
+
+- name: Prove that users with a session get half and half, too
+  gradual.canary.verify:
+    url: http://shop.example.com:8080/
+    identify: {header: X-Version}
+    stable: v1
+    canary: v2
+    weight: 50
+    populations: [new_connections, kept_alive, cookies]
 """
 
 RETURN = r"""
@@ -175,8 +201,8 @@ recommendation:
   sample: advance
 reason:
   description:
-    - V(equivalence_proven), V(split_wrong), V(leak), V(n_max), V(timeout), V(dependent_samples), V(unclassified),
-      V(both_versions_bad) or C(gate:) with the name of a gate.
+    - V(equivalence_proven), V(split_wrong), V(leak), V(clients_stay), V(n_max), V(timeout), V(dependent_samples),
+      V(unclassified), V(both_versions_bad) or C(gate:) with the name of a gate.
   returned: always
   type: str
   sample: equivalence_proven
@@ -184,6 +210,8 @@ diagnosis:
   description:
     - How a wrong split looks, V(previous_weights), V(swapped), V(leak), V(other), or C(absent:), C(low:), C(high:),
       C(unknown:) with a version.
+    - V(kept_alive) or V(sticky) when new connections get the weight, and clients that keep theirs or their cookies do
+      not.
   returned: always
   type: str
   sample: null
@@ -224,6 +252,27 @@ matches:
   type: list
   elements: dict
   sample: []
+populations:
+  description:
+    - The same for each kind of client, up to the first that does not pass. RV(verdict), RV(reason), RV(diagnosis),
+      RV(recommendation) and RV(msg) are those of the last one.
+    - C(unit) is what counts as one independent draw, V(request) where it is proven that requests of a client do not
+      stay with a version, else V(client); C(count) of so many C(draws) came from the canary, and C(interval) holds for
+      its share.
+    - C(stays) and C(switches) count answers by whether they came from the version of the client's answer before.
+      C(opened) says whether the clients came V(before) the change of the weight (with M(gradual.canary.traffic)) or
+      V(after) it. C(cookies) are the names of the cookies that they keep.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {population: new_connections, verdict: pass, recommendation: advance, reason: equivalence_proven, diagnosis: null,
+      unit: request, count: 671, draws: 1345, share: 0.4989, interval: [0.4431, 0.5547], interval_level: 0.99,
+      requests: 1345,
+      msg: "50 % proven: 671 of 1345 answers from v2, 99 % interval 44.3-55.5 %, 0 errors, p95 12 ms (6.8 s)"}
+    - {population: cookies, verdict: fail, recommendation: rollback, reason: clients_stay, diagnosis: sticky,
+      unit: client, count: 0, draws: 50, share: 0.0, interval: [0.0, 0.133], interval_level: 0.99, requests: 63,
+      errors: 0, clients: 50, opened: before, stays: 14, switches: 0, cookies: [route], msg: "..."}
 last_canary_answer_s:
   description: Seconds from O(since) to the last answer from the canary; to the first answer of all if it gave none.
   returned: when O(since) is given

@@ -111,6 +111,13 @@ options:
       - At least as long as the longest request.
     type: int
     default: 0
+  keep:
+    description:
+      - How long the version stays at full size before V(scaled_down) or V(absent), for example V(30m), V(2h) or V(0).
+      - The first time its end is recorded as annotation C(gradual.canary/keep-until) of the Deployment, and nothing
+        else is done. Until then the task changes nothing, and after it the pods are taken away.
+      - V(0), or nothing, ends it now, whatever is recorded. V(present) takes the record away.
+    type: str
   backend:
     description:
       - The traffic system that splits the application's requests, and the objects of it that do.
@@ -217,6 +224,10 @@ version:
       description: The version it replaces; null when that was not given.
       type: str
       sample: v1
+    keep_until:
+      description: Until when it stays at full size although it does not serve; null when nothing is recorded.
+      type: str
+      sample: "2026-11-20T10:30:00Z"
   sample:
     name: v2
     deployment: web-v2
@@ -226,6 +237,7 @@ version:
     ready: 3
     image: registry.example.com/web:v2
     replaces: v1
+    keep_until: null
 seconds:
   description: How long it took.
   returned: success
@@ -280,14 +292,10 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._workload
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
 from ansible_collections.gradual.canary.plugins.module_utils._in_place import InPlaceLifecycle
 from ansible_collections.gradual.canary.plugins.module_utils._lifecycle import Lifecycle
-from ansible_collections.gradual.canary.plugins.module_utils._manifests import (
-    Identity,
-    Manifests,
-    from_objects,
-    read_file,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._manifests import Identity
+from ansible_collections.gradual.canary.plugins.module_utils._plan import seconds
 from ansible_collections.gradual.canary.plugins.module_utils._rollout import Wait
-from ansible_collections.gradual.canary.plugins.module_utils._short_form import OPTIONS, ShortForm
+from ansible_collections.gradual.canary.plugins.module_utils._short_form import OPTIONS, wanted_manifests
 
 ARGUMENTS = (
     arguments.cluster()
@@ -307,6 +315,7 @@ ARGUMENTS = (
             "timeout": {"type": "int", "default": 300},
             "unschedulable_after": {"type": "int", "default": 15},
             "drain": {"type": "int", "default": 0},
+            "keep": {"type": "str"},
         },
         mutually_exclusive=[("image", "manifests", "manifests_file")],
         required_if=[("state", "scaled_down", ["backend"]), ("state", "absent", ["backend"])],
@@ -314,7 +323,8 @@ ARGUMENTS = (
     )
     + arguments.ArgumentSpec({"backend": {**backend().options["backend"], "required": False}})
 )
-_NOTHING = {**dict.fromkeys(("deployment", "service", "port", "image", "replaces")), "replicas": 0, "ready": 0}
+_NO_NAMES = dict.fromkeys(("deployment", "service", "port", "image", "replaces", "keep_until"))
+_NOTHING = {**_NO_NAMES, "replicas": 0, "ready": 0}
 
 
 def run(task: _task.Task) -> _task.Values:
@@ -337,18 +347,22 @@ def _lifecycle(task: _task.Task, identity: Identity) -> Lifecycle | InPlaceLifec
 
 
 def _present(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:
-    wanted = _manifests(task.params, identity)
+    if task.params["keep"]:
+        raise InvalidInput("keep is for the states scaled_down and absent; a version that is present has no end")
+    wanted = wanted_manifests(task.params, identity)
     if wanted is None:
         return lifecycle.scale(task.params["replicas"])
     return lifecycle.deploy(wanted, adopt=task.params["adopt"])
 
 
 def _scaled_down(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:
-    return lifecycle.scale_down(_serves(task, identity), drain=task.params["drain"])
+    kept = lifecycle.keep(seconds(task.params["keep"] or 0, "keep"))
+    return kept or lifecycle.scale_down(_serves(task, identity), drain=task.params["drain"])
 
 
 def _absent(task: _task.Task, lifecycle: Lifecycle | InPlaceLifecycle, identity: Identity) -> t.Any:
-    return lifecycle.remove(_serves(task, identity), drain=task.params["drain"])
+    kept = lifecycle.keep(seconds(task.params["keep"] or 0, "keep"))
+    return kept or lifecycle.remove(_serves(task, identity), drain=task.params["drain"])
 
 
 _STATES = {"present": _present, "scaled_down": _scaled_down, "absent": _absent}
@@ -371,24 +385,6 @@ def _wait(task: _task.Task, identity: Identity) -> Wait:
         unschedulable_after=task.params["unschedulable_after"],
         show=task.terminal.show,
     )
-
-
-def _manifests(params: t.Mapping[str, t.Any], identity: Identity) -> Manifests | None:
-    """Return what to deploy; None when an existing version is only to be scaled."""
-    replicas, replaces = params["replicas"], params["replaces"]
-    if replaces == identity.version:
-        raise InvalidInput(f"replaces must name another version than {identity.version}: the one that is stable")
-    if replicas is not None and replicas < 0:
-        raise InvalidInput(f"replicas is {replicas}; give 0 or more")
-    if params["adopt"] and not params["wait"]:
-        raise InvalidInput("adopt needs wait: true: a Service taken over must not select pods that are not ready yet")
-    if params["image"]:
-        given = {option: params[option] for option in OPTIONS if params[option] is not None}
-        return ShortForm(image=params["image"], **given).manifests(identity, replicas=replicas, replaces=replaces)
-    if params["manifests"] is None and params["manifests_file"] is None:
-        return None
-    objects = params["manifests"] if params["manifests_file"] is None else read_file(params["manifests_file"])
-    return from_objects(identity, objects, replicas=replicas, replaces=replaces)
 
 
 def main() -> None:

@@ -89,6 +89,14 @@ versions:
       description: The version it was deployed to replace; null when that was not given.
       type: str
       sample: v1
+    keep_until:
+      description: Until when it stays at full size although it does not serve; null when nothing is recorded.
+      type: str
+      sample: null
+    kept:
+      description: Whether that time has not come yet, and the version has pods.
+      type: bool
+      sample: false
     created:
       description: When the Deployment was created, or the ReplicaSet of a template; null for one that has none yet.
       type: str
@@ -117,6 +125,7 @@ cluster:
   sample: {server: "https://10.0.0.1:6443", context: lab, user: admin, requests: 3}
 """
 
+import datetime
 from collections.abc import Sequence
 
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments as arguments
@@ -125,6 +134,7 @@ from ansible_collections.gradual.canary.plugins.module_utils import _task
 from ansible_collections.gradual.canary.plugins.module_utils._backends._arguments import backend
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._in_place import VersionInPlace, versions_in_place
+from ansible_collections.gradual.canary.plugins.module_utils._keep import is_kept, is_over, now, recorded
 from ansible_collections.gradual.canary.plugins.module_utils._workloads import Deployed, Workloads
 
 ARGUMENTS = (
@@ -137,14 +147,14 @@ ARGUMENTS = (
 def run(task: _task.Task) -> _task.Values:
     """List the versions of an application; reads only."""
     app = task.params["app"]
-    versions = _versions(task)
-    words = ", ".join(f"{one.as_result()['name']} ({one.rollout})" for one in versions)
+    versions, at = _versions(task), now()
+    words = ", ".join(f"{one.as_result()['name']} ({one.rollout}{_end(one, at)})" for one in versions)
     number = f"{len(versions)} version{'' if len(versions) == 1 else 's'}"
     return {
         "msg": f"{app} has {number}: {words}"
         if versions
         else f"{app} has no versions in namespace {task.params['namespace']}",
-        "versions": [one.as_info() for one in versions],
+        "versions": [{**one.as_info(), "kept": is_kept(one.deployment, at)} for one in versions],
         "longest_grace": max((one.grace for one in versions), default=0),
     }
 
@@ -156,6 +166,11 @@ def _versions(task: _task.Task) -> Sequence[Deployed | VersionInPlace]:
         if traffic.in_place:
             return versions_in_place(task.cluster, traffic)
     return Workloads(task.cluster, task).versions(namespace, app)
+
+
+def _end(one: Deployed | VersionInPlace, at: datetime.datetime) -> str:
+    until = recorded(one.deployment)
+    return f", kept until {until}{', which is over' if is_over(until, at) else ''}" if until else ""
 
 
 def main() -> None:

@@ -53,7 +53,9 @@ class Played:
 
     @property
     def _verified(self) -> list[dict[str, Any]]:
-        return [line["result"] for line in self.results if "requests" in line["result"]]
+        """Return the values of every proof: of the verb verify, or of a task of traffic that proved its own change."""
+        values = (line["result"].get("proof") or line["result"] for line in self.results)
+        return [each for each in values if "requests" in each]
 
 
 class Site:
@@ -150,6 +152,7 @@ class Site:
         return kept | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "ANSIBLE_COLLECTIONS_PATH": str(self.folder / ("modules" if modules else "collections")),
+            "ANSIBLE_ACTION_PLUGINS": str(Path(__file__).parent / "action"),
             "ANSIBLE_CALLBACKS_ENABLED": "record",
             "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/shop/callback"),
             "ANSIBLE_HOME": str(self.folder / "ansible"),
@@ -170,6 +173,11 @@ def site(folder: Path, gateway: Gateway) -> Iterator[Site]:
         opened.stop()
 
 
+def nothing() -> Task:
+    """Return a task that does nothing: the floor of any task."""
+    return {"name": "Do nothing", "nothing": {}}
+
+
 def move(weight: int) -> Task:
     """Return the task that gives v2 a weight."""
     return {
@@ -184,6 +192,13 @@ def move(weight: int) -> Task:
     }
 
 
+def stage(weight: int, profile: str = "standard") -> Task:
+    """Return the one task that gives v2 a weight and proves it."""
+    task = move(weight)
+    task["gradual.canary.traffic"]["verify"] = f"{{{{ client | combine({{'profile': '{profile}'}}) }}}}"
+    return {**task, "name": f"Give v2 {weight} percent, and prove it"}
+
+
 def prove(weight: int, **options: Any) -> Task:
     """Return the task that proves the weight."""
     return {
@@ -195,7 +210,7 @@ def prove(weight: int, **options: Any) -> Task:
 
 def shift(weight: int, before: int) -> Task:
     """Return the task that runs the role of one stage."""
-    stage = {"weight": weight, "matches": [], "verify": {}, "bake": 0}
+    stage = {"weight": weight, "matches": [], "mirror": "0", "verify": {}, "bake": 0}
     return {
         "name": f"Shift {weight} percent to v2",
         "ansible.builtin.include_role": {"name": "gradual.canary.shift"},

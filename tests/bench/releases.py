@@ -16,6 +16,10 @@ _STAGES = ((10, 0), (50, 10), (100, 50))
 _CURLS = 100
 _SAMPLES_A_STAGE = 495
 
+# What the targets allowed above the reference that was measured beside them: see "How it was measured" in report.py.
+_STAGE_MS, _STAGE_ABOVE_MS = 50, 50 - 14
+_RELEASE_S, _RELEASE_ABOVE_S = 1.4, round(1.4 - 0.49, 2)
+
 
 def first_write(site: Site, rounds: int) -> list[Row]:
     """G1: from the start of the process to the first PATCH at the API."""
@@ -61,23 +65,29 @@ def first_write(site: Site, rounds: int) -> list[Row]:
 def stage(site: Site, rounds: int) -> list[Row]:
     """G2: what one more stage costs, without the time in which verify sampled."""
 
+    def weights(count: int) -> list[int]:
+        return [40 + 20 * (number % 2) for number in range(count)]
+
+    def stages(count: int) -> list[Task]:
+        return [plays.stage(weight, "quick") for weight in weights(count)]
+
     def verbs(count: int) -> list[Task]:
         return [
-            task
-            for number in range(count)
-            for weight in (40 + 20 * (number % 2),)
-            for task in (plays.move(weight), plays.prove(weight, profile="quick"))
+            task for weight in weights(count) for task in (plays.move(weight), plays.prove(weight, profile="quick"))
         ]
 
     def roles(count: int) -> list[Task]:
-        weights = [0, *(40 + 20 * (number % 2) for number in range(count))]
-        return [plays.shift(weight, before) for before, weight in itertools.pairwise(weights)]
+        return [plays.shift(weight, before) for before, weight in itertools.pairwise([0, *weights(count)])]
 
     def naive(count: int) -> list[Task]:
-        return [task for number in range(count) for task in plays.naive_stage(40 + 20 * (number % 2), site.port, 0)]
+        return [task for weight in weights(count) for task in plays.naive_stage(weight, site.port, 0)]
 
     runs: dict[str, list[Played]] = in_turn(
         {
+            "nothing 1": lambda: site.play([plays.nothing()]),
+            "nothing n": lambda: site.play([plays.nothing()] * _MANY),
+            "stages 1": lambda: site.play(stages(1)),
+            "stages n": lambda: site.play(stages(_MANY)),
             "verbs 1": lambda: site.play(verbs(1)),
             "verbs n": lambda: site.play(verbs(_MANY)),
             "role 1": lambda: site.play(roles(1)),
@@ -94,31 +104,48 @@ def stage(site: Site, rounds: int) -> list[Row]:
         one, many = (_series(runs[f"{form} {size}"], lambda run: run.without_sampling) for size in ("1", "n"))
         return many.minus(one).over((stages - 1) / 1000)
 
-    ours, role = slope("verbs", _MANY), slope("role", _SOME)
-    module, shell = slope("module", _FEW), slope("shell", _FEW)
-    return [
-        Row(
+    floor, module, shell = slope("nothing", _MANY), slope("module", _FEW), slope("shell", _FEW)
+    modules = f"modules: {module.show(0)}"
+
+    def judged(what: str, form: str, stages: int, naive: str, times: Series) -> Row:
+        ours = slope(form, stages)
+        above = ours.median - floor.median
+        return Row(
             "G2",
-            "one more stage (set, wait, verify; sampling not counted), ms",
+            what,
             ours.show(0),
-            f"modules: {module.show(0)}",
-            module.median / ours.median,
-            "<= 50",
-            ours.median <= 50,
+            naive,
+            times.median / ours.median,
+            f"<= {_STAGE_MS}",
+            ours.median <= _STAGE_MS,
+            f"{above:.0f} above a task that does nothing ({floor.show(0)}); <= {_STAGE_ABOVE_MS}",
+            above <= _STAGE_ABOVE_MS,
+        )
+
+    role = slope("role", _SOME)
+    return [
+        judged(
+            "one more stage (one task: set, wait, verify; sampling not counted), ms",
+            *("stages", _MANY, modules, module),
         ),
-        Row("", "", "", f"shell: write, read, compare: {shell.show(0)}", shell.median / ours.median),
+        Row("", "", "", f"shell: write, read, compare: {shell.show(0)}", shell.median / slope("stages", _MANY).median),
+        judged(
+            "the same as two tasks, `traffic` and `verify`, ms", "verbs", _MANY, f"modules: {module.show(0)}", module
+        ),
         Row(
             "G2",
             "the same as the role `shift`, ms",
             role.show(0),
             f"shell: {shell.show(0)}",
             shell.median / role.median,
+            scaled=f"{role.median - floor.median:.0f} above a task that does nothing",
         ),
     ]
 
 
 def release(site: Site, rounds: int) -> list[Row]:
     """G3: three stages, everything answering at once, unlimited rate."""
+    stages = [plays.stage(weight) for weight, _before in _STAGES]
     verbs = [task for weight, _before in _STAGES for task in (plays.move(weight), plays.prove(weight))]
     roles = [plays.shift(weight, before) for weight, before in _STAGES]
     port = site.gateway.plain
@@ -132,36 +159,50 @@ def release(site: Site, rounds: int) -> list[Row]:
     runs: dict[str, list[Played]] = in_turn(
         {
             "empty": lambda: site.play([]),
-            "ours": lambda: site.play(verbs),
+            "stages": lambda: site.play(stages),
+            "verbs": lambda: site.play(verbs),
             "role": lambda: site.play(roles),
             "play": lambda: site.play(naive),
             "script": lambda: site.script(script),
         },
         rounds,
     )
-    empty, ours, role, play, bash = (
-        _series(runs[form], lambda run: run.finished.wall) for form in ("empty", "ours", "role", "play", "script")
-    )
-    samples = _series(runs["ours"], lambda run: float(run.samples))
-    what = f"three stages 10-50-100 %, {samples.median / 3:.0f} samples a stage, s"
-    fast = ours.median <= 1.4
-    return [
-        Row(
+    seconds = {form: _series(played, lambda run: run.finished.wall) for form, played in runs.items()}
+    empty, role, play, bash = (seconds[form] for form in ("empty", "role", "play", "script"))
+    samples = _series(runs["stages"], lambda run: float(run.samples))
+
+    def judged(what: str, form: str) -> Row:
+        ours = seconds[form]
+        above = ours.minus(empty)
+        return Row(
             "G3",
             what,
             ours.show(2),
             f"play, {_CURLS} curls a stage: {play.show(2)}",
             play.median / ours.median,
-            "<= 1.4",
-            fast,
+            f"<= {_RELEASE_S}",
+            ours.median <= _RELEASE_S,
+            f"{above.show(2)} above an empty play ({empty.show(2)}); <= {_RELEASE_ABOVE_S}",
+            above.median <= _RELEASE_ABOVE_S,
+        )
+
+    return [
+        judged(f"three stages 10-50-100 %, a task each, {samples.median / 3:.0f} samples a stage, s", "stages"),
+        Row("", "", "", f"bash script, {_CURLS} curls a stage: {bash.show(2)}", bash.median / seconds["stages"].median),
+        judged("the same as two tasks a stage, `traffic` and `verify`, s", "verbs"),
+        Row(
+            "G3",
+            "the same as the role `shift`, s",
+            role.show(2),
+            f"play: {play.show(2)}",
+            play.median / role.median,
+            scaled=f"{role.minus(empty).show(2)} above an empty play",
         ),
-        Row("", "", "", f"bash script, {_CURLS} curls a stage: {bash.show(2)}", bash.median / ours.median),
-        Row("G3", "the same as the role `shift`, s", role.show(2), f"play: {play.show(2)}", play.median / role.median),
         Row(
             "G3",
             "samples a stage",
             f"{samples.over(3).show(0)}",
-            f"{_CURLS}; an empty play takes {empty.show(2)} s of all of these",
+            f"{_CURLS}",
             target=f">= {_SAMPLES_A_STAGE}",
             met=samples.median / 3 >= _SAMPLES_A_STAGE,
         ),

@@ -76,7 +76,8 @@ def test_weight_and_match_routes_change_in_one_write_for_each_object(traffic_sys
     backend = traffic_system.use()
     backend.set(weight=TEN, matches=traffic_system.some_matches)
     written = [write.path for write in backend.cluster.writes]
-    assert len(written) == len(set(written))
+    # A workload that changes in place is paused in a write of its own, once its new pods are ready.
+    assert len(written) == len(set(written)) or (backend.in_place and len(written) == 2)
     # Where pods are the weight, those of each version and the Service are objects of their own.
     assert len(written) == 1 or backend.capabilities.weights == "ratio"
 

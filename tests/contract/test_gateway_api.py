@@ -218,6 +218,17 @@ def test_sticky_services_are_found(system: GatewayApiSystem) -> None:
         system.operator.delete("Service", "web-v8", system.namespace)
 
 
+def test_a_rule_with_sessions_is_found(system: GatewayApiSystem) -> None:
+    item = system.operator.get("HTTPRoute", system.name, system.namespace)
+    assert item is not None
+    rules = [
+        {**rule, "sessionPersistence": {"sessionName": "route", "type": "Cookie"}} for rule in item["spec"]["rules"]
+    ]
+    system.operator.edit("HTTPRoute", system.name, system.namespace, {"spec": {"rules": rules}})
+    (finding,) = found(system, "sticky")
+    assert (finding.level, "cookie route" in finding.message) == ("warning", True)
+
+
 def test_a_delivery_tool_that_would_revert_the_weights_is_found(system: GatewayApiSystem) -> None:
     annotations = {"argocd.argoproj.io/tracking-id": "shop:web"}
     system.operator.edit("HTTPRoute", system.name, system.namespace, {"metadata": {"annotations": annotations}})

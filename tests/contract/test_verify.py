@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.gradual.canary.plugins.module_utils._proof import Proof
 from ansible_collections.gradual.canary.plugins.module_utils._task import Task
+from ansible_collections.gradual.canary.plugins.module_utils._terminal import Terminal
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
 from ansible_collections.gradual.canary.plugins.modules import verify
+from tests.contract.cluster_access import Access
+from tests.contract.conftest import Enter
 from tests.contract.systems.base import TrafficSystem
+from tests.contract.systems.ingress_nginx import PREFIX
 
 Answers = collections.Counter[str]
 COUNT = 200
@@ -20,9 +25,9 @@ COUNT = 200
 LOOKS_LIKE = {0: (0, 0), 10: (1, 45), 30: (25, 95), 50: (60, 140), 90: (155, 199), 100: (COUNT, COUNT)}
 
 
-def verified(system: TrafficSystem, **claim: Any) -> dict[str, Any]:
-    """Run the verb with a client of this route; a wrong split is one at once unless the claim has a settle_timeout."""
-    arguments = {
+def arguments(system: TrafficSystem, **claim: Any) -> dict[str, Any]:
+    """Return the verb's options for a client of this route."""
+    given = {
         "url": f"http://{system.hostname}/",
         "address": system.address,
         "identify": {"header": "X-Version"},
@@ -32,9 +37,32 @@ def verified(system: TrafficSystem, **claim: Any) -> dict[str, Any]:
         "settle_timeout": 0,
         **claim,
     }
-    validation = ArgumentSpecValidator(**verify.ARGUMENTS.keywords()).validate(arguments)
+    validation = ArgumentSpecValidator(**verify.ARGUMENTS.keywords()).validate(given)
     assert not validation.error_messages, validation.error_messages
-    return dict(Task(validation.validated_parameters).perform(verify.run))
+    return dict(validation.validated_parameters)
+
+
+def verified(system: TrafficSystem, **claim: Any) -> dict[str, Any]:
+    """Run the verb; a wrong split is one at once unless the claim has a settle_timeout."""
+    return dict(Task(arguments(system, **claim)).perform(verify.run))
+
+
+def proven_through_a_change(system: TrafficSystem, before: int, percent: int, *populations: str) -> dict[str, Any]:
+    """Let clients arrive while v2 has one weight, give it another, and return what the proof says."""
+    split(system, before)
+    proof = Proof(
+        arguments(system, weight=str(percent), settle_timeout=30, profile="quick", populations=[*populations])
+    )
+    with proof.crowds() as crowds:
+        crowds.arrive()
+        system.use().set(weight=Weight.percent(percent))
+        return proof.attempt(Terminal(), crowds)
+
+
+def population(proof: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the values of one population."""
+    (found,) = [each for each in proof["populations"] if each["population"] == name]
+    return dict(found)
 
 
 def split(system: TrafficSystem, percent: int) -> None:
@@ -156,3 +184,51 @@ def test_answers_that_tell_no_version_prove_nothing(traffic_system: TrafficSyste
     proof = verified(traffic_system, weight="10", identify={"header": "X-Nobody-Sends-This"})
     assert (proof["verdict"], proof["reason"]) == ("inconclusive", "unclassified"), proof["msg"]
     assert proof["recommendation"] == "hold"
+
+
+# clients that keep something
+
+
+def test_clients_that_keep_their_connection_get_what_the_traffic_system_says(traffic_system: TrafficSystem) -> None:
+    proof = proven_through_a_change(traffic_system, 0, 50, "kept_alive")
+    assert population(proof, "new_connections")["verdict"] == "pass", proof["msg"]
+    kept = population(proof, "kept_alive")
+    assert (kept["opened"], kept["errors"]) == ("before", 0)
+    if traffic_system.use().capabilities.per == "request":
+        assert (kept["verdict"], kept["unit"], kept["diagnosis"]) == ("pass", "request", None), kept["msg"]
+        assert proof["verdict"] == "pass"
+    else:
+        assert (kept["verdict"], kept["unit"], kept["diagnosis"]) == ("fail", "client", "kept_alive"), kept["msg"]
+        assert (kept["reason"], kept["count"], kept["switches"]) == ("clients_stay", 0, 0)
+        assert proof["verdict"] == "fail"
+
+
+def test_clients_with_cookies_get_the_weight_where_nothing_is_sticky(traffic_system: TrafficSystem) -> None:
+    proof = proven_through_a_change(traffic_system, 0, 50, "cookies")
+    found = population(proof, "cookies")
+    assert (found["verdict"], found["unit"], found["cookies"]) == ("pass", "request", []), found["msg"]
+
+
+@pytest.mark.parametrize("name", ["ingress_nginx_real", "ingress_nginx"])
+def test_session_affinity_is_told_of_before_the_split_and_is_what_clients_with_cookies_see(
+    access: Access, enter: Enter, name: str
+) -> None:
+    kind, namespace = enter(name)
+    system = kind(access, namespace)
+    affinity = {f"{PREFIX}/affinity": "cookie", f"{PREFIX}/session-cookie-name": "route"}
+    try:
+        system.create()
+        system.operator.edit("Ingress", system.name, namespace, {"metadata": {"annotations": affinity}})
+        system.wait_until_served()
+        (finding,) = [each for each in system.use().preflight() if each.code == "sticky"]
+        assert (finding.level, "cookie route" in finding.message) == ("warning", True)
+        proof = proven_through_a_change(system, 10, 90, "cookies")
+        assert population(proof, "new_connections")["verdict"] == "pass", proof["msg"]
+        sticky = population(proof, "cookies")
+        assert (sticky["verdict"], sticky["diagnosis"], sticky["opened"]) == ("fail", "sticky", "before"), sticky["msg"]
+        # Most of those who came at 10 % are still on v1, while 90 % of the new ones are not.
+        assert sticky["count"] <= sticky["clients"] / 2
+        assert "route" in sticky["cookies"]
+        assert proof["msg"] == sticky["msg"]
+    finally:
+        system.remove()

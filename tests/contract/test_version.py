@@ -468,3 +468,53 @@ def test_an_unknown_version_is_not_scaled_and_the_known_ones_are_named(shop: Sho
     result = shop.call(version, version="v3", replicas=2)
     failure(result, "not_found")
     assert "versions of web there: v1" in result["msg"]
+
+
+KEEP_UNTIL = "gradual.canary/keep-until"
+
+
+def test_what_is_kept_has_its_end_in_the_cluster_and_all_its_pods_until_then(shop: Shop) -> None:
+    shop.deploy("v1", replicas=2)
+    kept: dict[str, Any] = {"state": "scaled_down", "keep": "30m", "backend": NO_ROUTE}
+    predicted = shop.deploy("v1", check_mode=True, **kept)
+    assert [verb for verb, _path, _body in writes(predicted)] == ["patch"]
+    assert KEEP_UNTIL not in shop.get("Deployment", "web-v1")["metadata"]["annotations"]
+
+    first = shop.deploy("v1", **kept)
+    until = first["version"]["keep_until"]
+    assert shop.get("Deployment", "web-v1")["metadata"]["annotations"][KEEP_UNTIL] == until
+    assert first["msg"] == f"version v1 of web stays at full size until {until}: 2 of 2 pods available"
+    for state in ("scaled_down", "absent"):
+        again = shop.deploy("v1", **{**kept, "state": state, "keep": "5m"})
+        assert (again["changed"], again["writes"], again["version"]["keep_until"]) == (False, [], until)
+    listed = shop.call(version_info)["versions"][0]
+    assert (listed["kept"], listed["keep_until"], listed["ready"]) == (True, until, 2)
+
+
+def test_a_kept_version_ends_when_its_time_is_over_and_has_no_end_when_it_is_wanted_again(shop: Shop) -> None:
+    shop.deploy("v1")
+    kept: dict[str, Any] = {"state": "scaled_down", "keep": "30m", "backend": NO_ROUTE}
+    shop.deploy("v1", **kept)
+    back = shop.call(version, version="v1")
+    assert (back["changed"], back["version"]["keep_until"]) == (True, None)
+    assert not shop.call(version, version="v1")["changed"]
+
+    shop.deploy("v1", **kept)
+    past = {"metadata": {"annotations": {KEEP_UNTIL: "2026-01-01T00:00:00Z"}}}
+    shop.operator.edit("Deployment", "web-v1", shop.namespace, past)
+    ended = shop.deploy("v1", **kept)
+    assert (ended["version"]["replicas"], ended["version"]["keep_until"]) == (0, None)
+    assert not shop.deploy("v1", **kept)["changed"], "without pods nothing is kept"
+
+
+def test_keeping_needs_a_duration_and_a_state_that_ends_a_version(shop: Shop) -> None:
+    shop.deploy("v1")
+    for options, message in (
+        ({"state": "scaled_down", "keep": "soon"}, "keep 'soon' is not a duration"),
+        ({"state": "scaled_down", "keep": "9999d"}, "a version is kept for 366 days at most"),
+        ({"state": "present", "keep": "30m"}, "keep is for the states scaled_down and absent"),
+    ):
+        result = shop.deploy("v1", backend=NO_ROUTE, **options)
+        failure(result, "invalid_input")
+        assert message in result["msg"]
+        assert result.get("writes", []) == []

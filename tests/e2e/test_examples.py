@@ -26,7 +26,7 @@ from tests.shop.systems import SYSTEMS, chosen
 
 Task = dict[str, Any]
 
-APPROVED = {"canary_approve": ["web/v2/50"]}
+APPROVED = {"canary_approve": ["web/v2/50", "web/v2/preview"]}
 RATE = 1000  # requests a second: what is proven is the same at any rate, and sooner at this
 V1 = {"namespace": "{{ canary_namespace }}", "app": "web", "version": "v1", "backend": "{{ canary_backend }}"}
 V2 = {**V1, "version": "v2"}
@@ -196,12 +196,19 @@ def test_every_verb_and_every_role_has_an_example_that_is_run() -> None:
     assert set(BEFORE_PLAY) | set(VARIABLES_OF_PLAY) <= {example.key for example in PLAYS}
 
 
-@pytest.mark.parametrize("backend", chosen(SYSTEMS))
-def test_the_commands_in_a_shipped_inventory_work_with_it(backend: str, open_shop: OpenShop) -> None:
+# Each system has an inventory of its name, and some have another.
+INVENTORIES = [
+    *((SYSTEMS[name].example or name, name) for name in chosen(SYSTEMS)),
+    *(("blue_green", name) for name in chosen(["gateway_api"])),
+]
+
+
+@pytest.mark.parametrize(("inventory", "backend"), INVENTORIES)
+def test_the_commands_in_a_shipped_inventory_work_with_it(inventory: str, backend: str, open_shop: OpenShop) -> None:
     if not IMAGE.startswith("canary.lab/"):
         pytest.skip("the shipped inventories name the lab's images")
     shop = open_shop(backend)
-    shipped = ROOT / "inventories" / backend / "hosts.yml"
+    shipped = ROOT / "inventories" / inventory / "hosts.yml"
     shop.operator.inventory = shipped
     client = yaml.safe_load(shipped.read_text())["all"]["hosts"]["shop"]["canary_client"]
     here = {
@@ -213,7 +220,7 @@ def test_the_commands_in_a_shipped_inventory_work_with_it(backend: str, open_sho
     commands = re.findall(written, shipped.read_text(), re.MULTILINE)
     assert [command[0].removeprefix("gradual.canary.") for command in commands] == ["status", "release", "rollback"]
     for playbook, named, arguments in commands:
-        assert named == backend
+        assert named == inventory
         shop.operator.run(playbook, *shlex.split(arguments), **here, **APPROVED).require()
 
 

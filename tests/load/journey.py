@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
-import datetime
+import os
 import secrets
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.load.departures import AuditLog, Departure, departures, seconds
 from tests.load.report import Report, Row
 from tests.shop.load import Load
 from tests.shop.operators import Run
 from tests.shop.shop import Shop, inventory_of
-from tests.shop.systems import SYSTEMS
+from tests.shop.systems import SYSTEMS, System
 
-RATE = 300
+RATE = int(os.environ.get("CANARY_TEST_RATE", "500"))
+"""Requests a second on new connections. A machine that has other things to do may be asked for fewer."""
 
-QUICK = {
-    # Each stage proven with the quick profile, so that a run takes minutes; what is proven is the same.
-    "canary_stages": [{"weight": weight, "verify": "quick"} for weight in (10, 50, 100)],
-    # Two seconds more than the long requests take.
-    "canary_drain": 6,
-}
+KEPT, LONG = max(1, RATE // 10), max(1, RATE // 25)
+"""At 500 a second 50 clients that keep their connections, and 20 four-second requests in flight."""
+
+WARMING_SECONDS = 2.0
+DRAIN = 5
+"""A second more than the long requests take."""
+
+KINDS = ("short", "long", "kept")
+"""Of requests: on a connection of its own, four seconds long on one of its own, one of many on a connection."""
+
+HELD = 2
+"""Exit code of a release that waits for an approval."""
+
+
+def stages(system: System, *, ask_at: int | None = None) -> list[dict[str, Any]]:
+    """Return the stages that the system can reach, each proven with the quick profile so that a run takes less long.
+
+    ask_at: the percent (the nearest that can be reached) after which a person is asked, who is not there.
+    """
+    asked = None if ask_at is None else min(system.stages, key=lambda weight: abs(weight - ask_at))
+    return [
+        {"weight": weight, "verify": "quick", **({"approve": True} if weight == asked else {})}
+        for weight in system.stages
+    ]
 
 
 class Journey:
     """A shop whose every request is counted while things happen to it.
 
     variant: what is different about the cluster, for the report. environment: variables of all versions' pods.
-    client, changes: what differs from the example inventory, as in Shop. long: four-second requests in flight.
+    client, changes: what differs from the example inventory, as in Shop. rate, long, kept: the load, as in Load.
     """
 
     def __init__(
@@ -40,7 +61,9 @@ class Journey:
         variant: str = "",
         environment: dict[str, str] | None = None,
         client: dict[str, Any] | None = None,
-        long: int = 20,
+        rate: int = RATE,
+        long: int = LONG,
+        kept: int = KEPT,
         **changes: Any,
     ) -> None:
         self.backend = backend
@@ -52,23 +75,46 @@ class Journey:
             home,
             namespace=f"load-{secrets.token_hex(3)}",
             # Enough under way that the rate is kept when answers take a while.
-            client={"rate": 500, "concurrency": 64, **(client or {})},
-            **{**QUICK, "canary_workload": workload, **changes},
+            client={"rate": max(100, RATE), "concurrency": 64, **(client or {})},
+            by_service=True,
+            **{
+                "canary_stages": stages(SYSTEMS[backend]),
+                "canary_drain": DRAIN,
+                "canary_workload": workload,
+                **changes,
+            },
         )
         self._home = home
-        self._long = long
+        self._load = {"rate": rate, "long": long, "kept": kept}
         self._counted = (0, 0)
         self._done: list[tuple[str, Run]] = []
 
     def __enter__(self) -> Journey:
         try:
             self.shop.open()
-            output = self._home / "load.json"
-            self.load = Load(self.shop.system.address, self.shop.hostname, output, rate=RATE, long=self._long)
+            output = self._home / f"load-{self.shop.namespace}.json"
+            self._log = AuditLog(self.shop.namespace)
+            self.load = Load(self.shop.address, self.shop.hostname, output, **self._load)
+            try:
+                self._require_carried()
+            except BaseException:
+                self.load.__exit__()
+                raise
         except BaseException:
             self.shop.close()
             raise
         return self
+
+    def _require_carried(self) -> None:
+        """Fail before anything is released when the machine cannot carry the load: then nothing could be told."""
+        counts = self.release_nothing(WARMING_SECONDS)
+        answered, failed, duration = counts["short"]["requests"], counts["failed"], counts["seconds"]
+        rate = self._load["rate"]
+        assert 2 * answered > rate * duration > 100 * failed / 2, (
+            f"this machine does not carry {rate} requests a second: in {duration:.1f} s and with nothing released "
+            f"{answered} had ended and {failed} of all had failed. Let it do nothing else, or set CANARY_TEST_RATE.\n"
+            f"{self.explained(counts)}"
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -85,18 +131,35 @@ class Journey:
         """Run a playbook of the collection, require its exit code, and count what its users got."""
         run = self.shop.run(playbook, **variables)
         self._done.append((scenario, run))
-        counts = self.load.count()
-        requests, failed = counts["requests"] - self._counted[0], counts["failed"] - self._counted[1]
-        self._counted = (counts["requests"], counts["failed"])
-        self.report.add(Row(self._named(scenario), self.backend, requests, failed, time_to_zero(run)))
+        counts = self._count(scenario, run)
         assert run.code == code, f"{scenario}: exit code {run.code}, not {code}\n{run.output}\n{self.explained(counts)}"
         return run
+
+    def release_nothing(self, duration: float) -> dict[str, Any]:
+        """Only count for so many seconds, to know what this machine loses by itself; return the counts."""
+        time.sleep(duration)  # nothing is waited for: this is how long it is looked at
+        return self._count("nothing released")
 
     def finish(self) -> dict[str, Any]:
         """Let everything in flight end, and return all counts."""
         counts = self.load.stop()
-        self.report.add(Row(self._named("all"), self.backend, counts["requests"], counts["failed"]))
+        kinds = ", ".join(f"{counts[kind]['requests']:,} {kind}{_lost(counts[kind]['failed'])}" for kind in KINDS)
+        times = [departure.seconds for departure in self.departures(counts)]
+        slowest = f"; last old answer at most {max(times):.3f} s after the write" if times else ""
+        rate = f"{counts['requests'] / counts['seconds']:.0f}/s for {counts['seconds']:.0f} s"
+        remark = f"{rate}: {kinds} on {counts['connections']} connections{slowest}"
+        row = Row(self._named("all"), self.backend, counts["requests"], counts["failed"], remark=remark)
+        self.report.add(row)
         return counts
+
+    def departures(self, counts: dict[str, Any]) -> list[Departure]:
+        """Return when versions left, by what the load counted and the API server's audit log."""
+        return departures(counts["versions"], self._log.events())
+
+    @property
+    def times_to_zero(self) -> list[float]:
+        """What each rollback reported, in seconds."""
+        return [found for _scenario, run in self._done if (found := time_to_zero(run)) is not None]
 
     def explained(self, counts: dict[str, Any]) -> str:
         """Say of each failed request what it was, and which task had ended before it."""
@@ -107,19 +170,26 @@ class Journey:
             before = max((task for task in tasks if task[0] <= at), default=None)
             after = min((task for task in tasks if task[0] > at), default=None)
             lines.append(
-                f"{'long ' if failure['long'] else ''}{failure['kind']} {failure['error']} {failure['version']}: "
+                f"{failure['request']} {failure['kind']} {failure['error']} {failure['version']}: "
                 + (f"{at - before[0]:.3f} s after the end of '{before[2]}' ({before[1]})" if before else "at first")
                 + (f", {after[0] - at:.3f} s before the end of '{after[2]}'" if after else ", at last")
             )
         return "\n".join(lines)
 
+    def _count(self, scenario: str, run: Run | None = None) -> dict[str, Any]:
+        """Add a row about all requests that ended since the one before, and return all counts."""
+        counts = self.load.count()
+        requests, failed = counts["requests"] - self._counted[0], counts["failed"] - self._counted[1]
+        self._counted = (counts["requests"], counts["failed"])
+        self.report.add(Row(self._named(scenario), self.backend, requests, failed, run and time_to_zero(run)))
+        return counts
+
     def _named(self, scenario: str) -> str:
         return f"{self.variant}: {scenario}" if self.variant else scenario
 
 
-def seconds(text: str) -> float:
-    """Return a time of the load generator as seconds since the epoch."""
-    return datetime.datetime.fromisoformat(text).timestamp()
+def _lost(failed: int) -> str:
+    return f" ({failed} lost)" if failed else ""
 
 
 def time_to_zero(run: Run) -> float | None:

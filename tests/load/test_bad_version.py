@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.load.journey import RATE, Journey, ended, result_of, seconds, time_to_zero
+from tests.load.departures import seconds
+from tests.load.journey import Journey, ended, result_of, time_to_zero
 from tests.load.report import Report, Row
 from tests.shop.operators import Run
+from tests.shop.systems import chosen
 
-BACKENDS = ("gateway_api", "ingress_nginx")
+BACKENDS = chosen(("gateway_api", "ingress_nginx"))
 BAD = {"STATUS": "500", "STATUS_RATE": "1"}
 REFUSED = 2
+RATE = 300
 
 WEIGHT = 0.1
 MOST_ON_A_FAST_GATEWAY = 20
@@ -34,7 +37,7 @@ def release(journey: Journey, *, probe: bool) -> tuple[Run, dict[str, Any]]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_bad_version_is_gone_before_many_users_notice(backend: str, home: Path, report: Report) -> None:
-    with Journey(backend, home, report, long=0) as journey:
+    with Journey(backend, home, report, rate=RATE, long=0, kept=0) as journey:
         run, counts = release(journey, probe=False)
     bad = counts["versions"]["v2"]
     first, last = seconds(bad["first"]), seconds(bad["last"])
@@ -58,7 +61,7 @@ def test_a_bad_version_is_gone_before_many_users_notice(backend: str, home: Path
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_user_notices_a_bad_version_that_is_probed(backend: str, home: Path, report: Report) -> None:
-    with Journey(backend, home, report) as journey:
+    with Journey(backend, home, report, rate=RATE) as journey:
         _run, counts = release(journey, probe=True)
     assert counts["requests"] > RATE
     assert counts["failed"] == 0, journey.explained(counts)

@@ -17,19 +17,25 @@ _SOURCE = Path(__file__).resolve().parents[1] / "lab" / "load"
 
 
 class Load:
-    """`rate` requests a second, each on a new connection, and `long` four-second requests always in flight."""
+    """`rate` requests a second, each on a new connection, and `long` four-second requests always in flight.
 
-    def __init__(self, address: str, hostname: str, output: Path, *, rate: int = 300, long: int = 20) -> None:
+    kept: clients that also ask twice a second, each on one connection that it keeps.
+    """
+
+    def __init__(
+        self, address: str, hostname: str, output: Path, *, rate: int = 300, long: int = 20, kept: int = 0
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._listen = f"127.0.0.1:{free.getsockname()[1]}"
         self.output = output
         command = [
             *(_program(), "--url", f"http://{hostname}/", "--address", address, "--rate", str(rate)),
-            *("--long", str(long), "--long-query", "delay=4s", "--duration", "30m"),
-            *("--listen", self._listen, "--output", str(output)),
+            *("--long", str(long), "--long-query", "delay=4s", "--kept-alive", str(kept), "--duration", "30m"),
+            *("--listen", self._listen, "--output", str(output), "--attached"),
         ]
-        self._process = subprocess.Popen(command)
+        # A pipe that nothing is written to: it ends with this process, however that ends, and the load with it.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
         deadline = time.monotonic() + STARTING_SECONDS
         while True:
             try:
@@ -50,6 +56,7 @@ class Load:
         """Send nothing more, wait for what is in flight, and return the counts."""
         self._process.terminate()
         self._process.wait(timeout=60)
+        self._close()
         counts: dict[str, Any] = json.loads(self.output.read_text())
         return counts
 
@@ -60,6 +67,11 @@ class Load:
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait(timeout=60)
+        self._close()
+
+    def _close(self) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
 
 
 def _program() -> str:

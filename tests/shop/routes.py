@@ -31,7 +31,7 @@ class OtherRoutes:
             "gateway_api": (_http_route, "HTTPRoute"),
             **{name: (functools.partial(_ingress, served), "Ingress") for name, served in SERVED.items()},
             "istio": (_virtual_service, "VirtualService"),
-            "replicas": (_http_route, "HTTPRoute"),
+            **dict.fromkeys(("replicas", "deployment"), (_service, "Service")),  # what kube-proxy reads
         }[backend]
         self._ended = threading.Event()
         self._changes = threading.Thread(target=self._keep_changing, daemon=True)
@@ -109,6 +109,16 @@ def _ingress(served: type[IngressNginxSystem], namespace: str, number: int) -> O
             "ingressClassName": served.ingress_class(),
             "rules": [{"host": f"other-{number}.example.com", "http": {"paths": paths}}],
         },
+    }
+
+
+def _service(namespace: str, number: int) -> Object:
+    ports = [{"name": f"port-{rule}", "port": 8080 + rule} for rule in range(RULES)]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": f"other-{number}", "namespace": namespace},
+        "spec": {"selector": {"app": "other"}, "ports": ports},
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,9 +37,13 @@ class Shop:
         *,
         namespace: str = "shop",
         client: Mapping[str, Any] | None = None,
+        by_service: bool = False,
         **changes: Any,
     ) -> None:
-        """changes: variables that differ from the example inventory's; client: the same for canary_client."""
+        """changes: variables that differ from the example inventory's; client: the same for canary_client.
+
+        by_service: clients come by the cluster address of the system's Service, and not by a route that leads to it.
+        """
         self.system: System = SYSTEMS[backend]
         self.access = Access()
         self.access.require()
@@ -45,6 +51,8 @@ class Shop:
         self.hostname = HOSTNAME if namespace == "shop" else f"{namespace}.example.com"
         self.inventory = {**inventory_of(backend, self.system, namespace, self.hostname), **changes}
         self.inventory["canary_client"] = {**self.inventory["canary_client"], **(client or {})}
+        self.address = self.system.address
+        self._service = self.system.service if by_service else ""
         self.operator = Operator(home, self.inventory)
 
     def remove_leftover(self) -> None:
@@ -61,6 +69,9 @@ class Shop:
         cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
         for item in self.system.objects(self.namespace, self.hostname):
             cluster.create(item)
+        if self._service:
+            self.run("deploy", canary_version="v1").require()
+            self._come_by_service()
         playbook = self.operator.home / "open.yml"
         playbook.write_text(yaml.safe_dump(_OPENING, sort_keys=False))
         self.operator.run(str(playbook), canary_version="v1").require()
@@ -93,6 +104,22 @@ class Shop:
         """Remove the namespace with everything in it."""
         self.access.operator().delete("Namespace", self.namespace)
 
+    def _come_by_service(self) -> None:
+        """Lead clients to the Service's own address, once kube-proxy leads from there to a pod.
+
+        A connection begun before that is led nowhere, and its source port stays so for two minutes: whoever gets that
+        port again times out. So the ports that this tries from are none that the system gives to anybody.
+        """
+        item = self.access.operator().get("Service", self._service, self.namespace)
+        assert item is not None
+        host, port = str(item["spec"]["clusterIP"]), int(item["spec"]["ports"][0]["port"])
+        deadline = time.monotonic() + SETTLING_SECONDS
+        while not _is_reached(host, port):
+            assert time.monotonic() < deadline, f"no pod is reached at {host}:{port}; with the lab's tier proxy one is"
+        self.address = f"{host}:{port}"
+        self.inventory["canary_client"]["address"] = self.address
+        self.operator = Operator(self.operator.home, self.inventory)
+
     def __enter__(self) -> Shop:
         return self
 
@@ -124,6 +151,14 @@ _OPENING: list[dict[str, Any]] = [
         ],
     }
 ]
+
+
+def _is_reached(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), 0.5, source_address=("", 20000 + secrets.randbelow(10000))).close()
+    except OSError:
+        return False
+    return True
 
 
 def inventory_of(backend: str, system: System, namespace: str, hostname: str) -> dict[str, Any]:

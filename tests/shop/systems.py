@@ -23,6 +23,8 @@ class System:
     propagation: seconds a change takes at most until every answer follows it (measured on the lab).
     kinds: those of its objects that a cluster without it does not know.
     example: the inventory that shows it, where that is another one's too.
+    stages: the percents of a release under load; what it can reach of 10, 50 and 100.
+    service: where connections are shared out by kube-proxy, the Service whose cluster address clients under load use.
     in_place: whether all versions are templates of the one Deployment `web`.
     """
 
@@ -33,6 +35,8 @@ class System:
     objects: Callable[[str, str], list[Object]]
     kinds: tuple[str, ...] = ()
     example: str = ""
+    stages: tuple[int, ...] = (10, 50, 100)
+    service: str = ""
     in_place: bool = False
 
 
@@ -177,6 +181,7 @@ SYSTEMS = {
             ("core",),
             0.035,
             _replicas,
+            service="web",
         ),
         System(
             "deployment",
@@ -184,6 +189,7 @@ SYSTEMS = {
             ("core",),
             0.035,
             _deployment,
+            service="web",
             in_place=True,
         ),
         System(

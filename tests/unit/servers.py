@@ -141,6 +141,13 @@ class Server:
                 message = "a server thread did not end"
                 raise RuntimeError(message)
 
+    def hang_up(self) -> None:
+        """Close all connections, as a server does with idle ones, and wait until that is done."""
+        with self.changed:
+            for one in self._sockets:
+                one.shutdown(socket.SHUT_RDWR)
+        self.wait_for(lambda: self.open == 0)
+
     def wait_for(self, condition: t.Callable[[], bool]) -> None:
         """Wait until the condition holds; it may look at this server's counts. Raises TimeoutError."""
         with self.changed:

@@ -93,6 +93,28 @@ def test_every_bad_answer_is_evidence_against_and_every_good_one_for_a_version(e
 
 
 @settings(deadline=None)
+@given(
+    st.sampled_from([SCREEN, PROVE, P95_BELOW]),
+    st.sampled_from([0.0, 0.001, 0.02, 0.2, 0.9]),
+    st.integers(1, 40),
+    st.integers(0, 1000),
+)
+def test_a_gate_decides_at_the_very_answer_whose_evidence_suffices(
+    rates: Rates, truth: float, size: int, seed: int
+) -> None:
+    gate, chance = RateGate(rates), random.Random(seed)
+    while gate.verdict == "hold" and gate.n < 1000:
+        events = sum(chance.random() < truth for _turn in range(size))
+        gate.add(events, size)
+        if events and gate.log_e_rollback >= -math.log(gate.beta):
+            assert gate.verdict == "rollback"
+        elif events < size and gate.log_e_advance >= -math.log(gate.alpha):
+            assert gate.verdict == "advance"
+        else:
+            assert gate.verdict == "hold"
+
+
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=400))
 def test_a_rollback_is_never_taken_back(answers: list[bool]) -> None:
     gate = RateGate(SCREEN)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, InvalidSplit, Unsupported
 from ansible_collections.gradual.canary.plugins.module_utils._plan import (
+    Plan,
     next_stage,
+    parse_plan,
     parse_stages,
     require_mirrors,
     seconds,
@@ -159,3 +161,87 @@ def test_any_ascending_weights_that_end_at_100_are_stages_that_follow_on_each_ot
 @given(st.integers(0, 10000))
 def test_a_weight_survives_being_written_and_read(points: int) -> None:
     assert Weight.percent(str(Weight(points))).points == points
+
+
+# the preview, and blue-green
+
+
+def weights(plan: Plan) -> tuple[str | None, list[str]]:
+    return plan.preview.weight.as_percent() if plan.preview else None, [
+        each.weight.as_percent() for each in plan.stages
+    ]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "stages", "found"),
+    [
+        ("canary", [10, 100], (None, ["10", "100"])),
+        ("canary", [0, 10, 100], ("0", ["10", "100"])),
+        ("canary", [{"weight": "0 %", "approve": True}, 100], ("0", ["100"])),
+        ("blue_green", None, ("0", ["100"])),
+        ("blue_green", [], ("0", ["100"])),
+        ("blue_green", [100], ("0", ["100"])),
+        ("blue_green", [{"weight": 0, "approve": True}], ("0", ["100"])),
+        ("blue_green", [0, {"weight": 100, "bake": "5m"}], ("0", ["100"])),
+    ],
+)
+def test_a_plan_has_a_preview_where_one_is_given_and_always_before_a_switch(
+    strategy: str, stages: object, found: tuple[str | None, list[str]]
+) -> None:
+    assert weights(parse_plan(stages, "v2", strategy)) == found
+
+
+@pytest.mark.parametrize(
+    ("strategy", "stages", "message"),
+    [
+        ("blue_green", [10, 50, 100], r"stage 1 has weight 10 %, and the strategy blue_green switches at once"),
+        ("blue_green", [0, {"weight": 99.99}, 100], r"stage 2 has weight 99.99 %, and the strategy blue_green"),
+        ("blue_green", [100, 100], r"stage 3 has weight 100 %, which is not above 100 %"),
+        ("blue_green", [100, 0], r"stage 2 has weight 0 %, which is not above 100 %"),
+        ("blue_green", "100", r"stages must be a list"),
+        ("blue_green", [{"wieght": 100}], r"stage 2 has unknown keys: wieght"),
+        ("blue_green", [{"weight": 0, "verify": False}], r"it exists to be verified"),
+        ("canary", [0, {"weight": 10, "wieght": 1}, 100], r"stage 2 has unknown keys: wieght"),
+        ("canary", [0, 0, 100], r"stage 2 has weight 0 %, which is not above 0 %"),
+        ("canary", [0], r"stages must be a list with at least one stage"),
+        ("canary", None, r"stages must be a list with at least one stage"),
+        ("canary", [{"weight": 0, "matches": [{"header": "X"}]}, 100], r"are those of canary_preview"),
+    ],
+)
+def test_a_plan_that_cannot_be_meant_is_refused_with_the_place_in_the_users_list(
+    strategy: str, stages: object, message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        parse_plan(stages, "v2", strategy)
+
+
+def test_the_preview_is_named_so_that_it_can_be_approved_beforehand() -> None:
+    plan = parse_plan([{"weight": 0, "approve": True, "bake": "1m"}], "v2", "blue_green")
+    assert plan.preview is not None
+    assert (plan.preview.name, plan.preview.bake) == ("preview", 60)
+    assert plan.preview.approval is not None
+    assert plan.preview.approval.prompt == "v2 is proven in the preview, and no user sees it: go on?"
+    named = parse_plan([{"weight": 0, "name": "testers"}], "v2", "blue_green").preview
+    assert named is not None
+    assert named.name == "testers"
+
+
+@pytest.mark.parametrize(("weight", "number"), [("0", 1), ("100", 1)])
+def test_a_switch_that_was_cut_short_is_proven_again(weight: str, number: int) -> None:
+    plan = parse_plan([], "v2", "blue_green")
+    assert [stage.number for stage in plan.stages] == [1]
+    assert next_stage(plan.stages, Weight.percent(weight)) == number
+
+
+@given(st.sampled_from(["canary", "blue_green"]), st.lists(st.integers(0, 100), max_size=4))
+def test_whatever_is_accepted_ends_with_all_users_and_a_switch_has_nothing_between(
+    strategy: str, stages: list[int]
+) -> None:
+    try:
+        plan = parse_plan(stages, "v2", strategy)
+    except InvalidInput:
+        return
+    assert plan.stages[-1].weight.as_percent() == "100"
+    assert [stage.number for stage in plan.stages] == list(range(1, len(plan.stages) + 1))
+    if strategy == "blue_green":
+        assert weights(plan) == ("0", ["100"])

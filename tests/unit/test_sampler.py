@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import socket
 import threading
 import time
@@ -230,6 +231,11 @@ def test_the_rate_is_an_upper_bound() -> None:
         assert later.index - earlier.index <= allowed + 1e-6
 
 
+def at_once(_rate: float) -> float:
+    """Leave no gap but what the rate asks for."""
+    return 0.0
+
+
 @settings(deadline=None)
 @given(
     rate=st.floats(0.5, 10_000),
@@ -237,7 +243,7 @@ def test_the_rate_is_an_upper_bound() -> None:
     waits=st.lists(st.floats(0, 2), min_size=1, max_size=12),
 )
 def test_a_token_bucket_gives_at_most_rate_times_time_plus_burst(rate: float, burst: int, waits: list[float]) -> None:
-    bucket = TokenBucket(rate, burst, 100.0)
+    bucket = TokenBucket(rate, burst, 100.0, at_once)
     now = 100.0
     taken: list[float] = []
     for wait in waits:
@@ -250,11 +256,28 @@ def test_a_token_bucket_gives_at_most_rate_times_time_plus_burst(rate: float, bu
 
 
 def test_a_token_bucket_gives_a_token_when_it_said_it_would() -> None:
-    bucket = TokenBucket(200, 8, 0.0)
+    bucket = TokenBucket(200, 8, 0.0, at_once)
     assert bucket.take(0.0) == 0
     pause = bucket.take(0.0)
     assert pause == pytest.approx(1 / 200)
     assert bucket.take(pause) == 0
+
+
+@settings(deadline=None)
+@given(rate=st.floats(0.5, 10_000), burst=st.integers(1, 16), seed=st.integers(0, 1000))
+def test_random_gaps_leave_the_rate_of_a_token_bucket_what_it_is_and_its_times_uneven(
+    rate: float, burst: int, seed: int
+) -> None:
+    now = 100.0
+    bucket = TokenBucket(rate, burst, now, random.Random(seed).expovariate)
+    taken: list[float] = []
+    while len(taken) < 60:
+        pause = bucket.take(now)
+        taken += [now] if pause == 0 else []
+        now += pause
+    for first, last in itertools.combinations_with_replacement(range(len(taken)), 2):
+        assert last - first + 1 <= rate * (taken[last] - taken[first]) + burst + 1e-6
+    assert max(later - earlier for earlier, later in itertools.pairwise(taken)) > 1.5 / rate
 
 
 @pytest.mark.parametrize(("name", "maximum"), [("_MAXIMUM_WAITING", 6), ("_MAXIMUM_HELD", 5 * 1000)])

@@ -239,3 +239,26 @@ def test_the_evidence_keeps_within_its_analytic_limits_over_many_answers() -> No
     # `other` is a lower bound of the mixture, and its prior is a tenth.
     assert log_e_fail >= dirichlet - null - math.log(10) - 1e-9
     assert log_e_fail <= hits * math.log(hits / n / 0.1) + (n - hits) * math.log((n - hits) / n / 0.9)
+
+
+@settings(deadline=None)
+@given(
+    light=st.integers(1, 5000),
+    truth=st.floats(0, 1),
+    previous=st.none() | st.integers(0, 10_000),
+    seed=st.integers(0, 1000),
+)
+def test_a_wrong_split_is_found_at_the_very_answer_whose_evidence_refutes_it(
+    light: int, truth: float, previous: int | None, seed: int
+) -> None:
+    weights = {"v1": 10_000 - light, "v2": light}
+    before = None if previous is None else {"v1": 10_000 - previous, "v2": previous}
+    test, chance = started(weights, previous=before), random.Random(seed)
+    for _turn in range(300):
+        verdict = test.update("v2" if chance.random() < truth else "v1")
+        evidence = test.evidence()
+        assert evidence.log_e_fail is not None
+        refuted = evidence.log_e_fail >= evidence.log_threshold_fail
+        assert refuted == (verdict == "fail")
+        if verdict is not None:
+            return

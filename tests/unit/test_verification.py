@@ -102,7 +102,7 @@ def test_a_canary_that_only_fails_is_rolled_back_after_two_of_its_answers() -> N
 
     verification = verify(claim("10"), gateway)
     assert (verification.recommendation, verification.reason) == ("rollback", "gate:errors")
-    assert verification.populations["v2"].count == 2
+    assert verification.answers["v2"].count == 2
 
 
 def test_errors_of_both_versions_are_told_from_errors_of_the_canary() -> None:

@@ -36,6 +36,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
 
 Options = t.Mapping[str, t.Any]
 
+_DEFAULT_GRACE: t.Final = 30  # seconds; what Kubernetes gives a pod that does not say
+
 _DELIVERY_TOOLS: t.Final = {
     "argocd.argoproj.io/tracking-id": "Argo CD",
     "argocd.argoproj.io/instance": "Argo CD",
@@ -288,3 +290,40 @@ def ownership(item: Object, *, allowed_kinds: t.Container[str] = ()) -> tuple[Fi
         )
         for tool in tools
     )
+
+
+def endings(name: str, template: Object, propagation_seconds: float) -> t.Iterator[Finding]:
+    """Warn of pods that end before those who send to them know, where a split changes by pods ending.
+
+    name: whose pods they are, in a user's words. propagation_seconds: until nobody sends to a pod that is to end.
+    """
+    pod = template["spec"]
+    asked = [container for container in pod["containers"] if container.get("ports")] or pod["containers"]
+    hooks = [(container.get("lifecycle") or {}).get("preStop") for container in asked]
+    if not all(hooks):
+        yield Finding(
+            "warning",
+            "no_pre_stop",
+            f"the pods of {name} have no preStop hook: each stage ends pods, and connections that reach them "
+            "before every node knows are refused",
+            "Give them pre_stop_sleep: 5 and a termination_grace_period above that and the longest request.",
+        )
+        return
+    sleeps = [int(hook["sleep"]["seconds"]) for hook in hooks if hook and hook.get("sleep")]
+    if sleeps and min(sleeps) < propagation_seconds:
+        yield Finding(
+            "warning",
+            "short_pre_stop",
+            f"the pods of {name} sleep for {min(sleeps)} s before they are told to end, and it takes up to "
+            f"{propagation_seconds:g} s until every node knows that they end: connections in between are refused",
+            f"Give them a pre_stop_sleep above {propagation_seconds:g}; 5 leaves room.",
+        )
+    grace = int(pod.get("terminationGracePeriodSeconds", _DEFAULT_GRACE))
+    if sleeps and grace <= max(sleeps):
+        yield Finding(
+            "warning",
+            "short_grace",
+            f"the pods of {name} have {grace} s for ending and sleep for {max(sleeps)} of them: requests that "
+            "are under way then are cut",
+            "Give them a termination_grace_period above that sleep and the longest request.",
+        )

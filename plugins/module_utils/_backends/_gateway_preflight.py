@@ -132,12 +132,16 @@ class Preflight:
     # the rule
 
     def _rule(self, rule: SplitRule) -> Findings:
-        if rule.rule.get("sessionPersistence"):
+        sessions = rule.rule.get("sessionPersistence")
+        if sessions is not None:
+            name = f" ({str(sessions.get('type', 'Cookie')).lower()} {sessions.get('sessionName', 'of any name')})"
             yield Finding(
                 "warning",
                 "sticky",
-                f"{rule.where} has sessionPersistence: users with a session stay where they are, whatever the weight",
-                "Take it out for the time of the release, or expect the share to follow new sessions only.",
+                f"{rule.where} has sessionPersistence{name}: users with a session stay where they are, whatever the "
+                "weight",
+                "Take it out for the time of the release, or expect the share to follow new sessions only. Verify with "
+                "populations: [cookies] to see it.",
             )
         if rule.services and not any(weight_of(ref) for ref in rule.services):
             yield Finding(

@@ -110,13 +110,16 @@ def _of_main(scene: Scene) -> Findings:
         )
     given = annotations_of(setting.main)
     for key in _STICKY:
-        if given.get(f"{setting.prefix}/{key}"):
+        value = given.get(f"{setting.prefix}/{key}")
+        if value:
+            cookie = given.get(f"{setting.prefix}/session-cookie-name") if key == "affinity" else None
             yield Finding(
                 "warning",
                 "sticky",
-                f"{words(setting.main)} has {key}: {given[f'{setting.prefix}/{key}']}, so that clients stay where they "
-                "are whatever the weight, and a split of requests is not that of users",
-                "Remove the annotation for the release, or expect new clients only to follow the weight.",
+                f"{words(setting.main)} has {key}: {value}{f' (cookie {cookie})' if cookie else ''}, so that clients "
+                "stay where they are whatever the weight, and a split of requests is not that of users",
+                "Remove the annotation for the release, or expect new clients only to follow the weight. "
+                "Verify with populations: [cookies] to see it.",
             )
 
 

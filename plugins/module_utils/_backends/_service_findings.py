@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import endings
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
 
 Findings = t.Iterator[Finding]
+
+# kube-proxy holds changes back for 1 s by default (iptables.minSyncPeriod). On the lab, where it is 0.1 s, the last old
+# answer came 0.08 s (median of 8) and 0.85 s (at most, on a busy machine) after a Service's selector was written.
+PROPAGATION_SECONDS: t.Final = 1.9
 
 
 def of_service(service: Object) -> Findings:
@@ -50,12 +55,4 @@ def of_service(service: Object) -> Findings:
 
 def of_endings(name: str, template: Object) -> Findings:
     """Warn of pods that end at once, where pods end while they are still known as endpoints; name: whose they are."""
-    containers = template["spec"]["containers"]
-    if not any((container.get("lifecycle") or {}).get("preStop") for container in containers):
-        yield Finding(
-            "warning",
-            "no_pre_stop",
-            f"the pods of {name} have no preStop hook: each stage ends pods, and connections that reach "
-            "them before every node knows are refused",
-            "Give them pre_stop_sleep: 5 and a termination_grace_period above that and the longest request.",
-        )
+    return endings(name, template, PROPAGATION_SECONDS)

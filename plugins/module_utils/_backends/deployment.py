@@ -27,6 +27,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._deployme
 from ansible_collections.gradual.canary.plugins.module_utils._backends._deployment_ratio import nearest_count
 from ansible_collections.gradual.canary.plugins.module_utils._backends._deployment_scene import Scene
 from ansible_collections.gradual.canary.plugins.module_utils._backends._deployment_writer import DeploymentWriter
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_findings import PROPAGATION_SECONDS
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
     selector_of,
     wait_for_endpoints,
@@ -53,7 +54,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
     Weight,
 )
 
-_PROPAGATION_SECONDS: t.Final = 1.0  # kube-proxy's default of iptables.minSyncPeriod
 _STRATEGY: t.Final = ("spec", "strategy")
 
 
@@ -83,7 +83,7 @@ class OneDeployment(Backend):
             law="random",
             zero_canary_endpoints="no_share",
             zero_stable_endpoints="no_share",
-            propagation_seconds=_PROPAGATION_SECONDS,
+            propagation_seconds=PROPAGATION_SECONDS,
             weights="ratio",
             in_place=True,
         )

@@ -38,6 +38,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_
     steps,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_writer import ReplicaWriter
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_findings import PROPAGATION_SECONDS
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
     selector_of,
     wait_for_endpoints,
@@ -66,7 +67,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import (
 )
 
 _USUAL_MOST: t.Final = 10  # pods: enough for every tenth part
-_PROPAGATION_SECONDS: t.Final = 1.0  # kube-proxy's default of iptables.minSyncPeriod
 
 
 class Replicas(Backend):
@@ -96,7 +96,7 @@ class Replicas(Backend):
             law="random",
             zero_canary_endpoints="no_share",
             zero_stable_endpoints="no_share",
-            propagation_seconds=_PROPAGATION_SECONDS,
+            propagation_seconds=PROPAGATION_SECONDS,
             weights="ratio",
         )
 

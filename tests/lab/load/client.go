@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,16 +27,28 @@ type outcome struct {
 	kind    string
 	version string
 	status  int
-	failure string // connect, timeout, connection or status
+	failure string // connect, timeout, connection, unanswered, status or not sent
 	err     error
+	began   time.Time
 	ended   time.Time
+	opened  int // connections opened for it: none on a kept one, unless that was closed meanwhile
 }
+
+// errUnanswered is for a request that got no answer, although the next try did.
+var errUnanswered = errors.New("it was sent on a kept connection, which was closed without an answer")
 
 type client struct {
 	http *http.Client
 	url  string
 	host string
 	dial func(context.Context, string, string) (net.Conn, error)
+}
+
+var errNotSent = errors.New("too many others were still without an answer")
+
+func notSent() outcome {
+	now := time.Now()
+	return outcome{kind: kindShort, failure: "not sent", err: errNotSent, began: now, ended: now}
 }
 
 func newClient(o Options, query string) (*client, error) {
@@ -76,9 +90,25 @@ func (c *client) clientWith(transport *http.Transport) *http.Client {
 	}
 }
 
+// ask sends one request. A kept connection that was closed before the request was written is opened anew, as any client
+// does. One that was closed after it is a request lost: net/http would send it once more and say nothing of it.
 func (c *client) ask(kind string) outcome {
-	result := outcome{kind: kind}
-	request, err := http.NewRequest(http.MethodGet, c.url, nil)
+	result := outcome{kind: kind, began: time.Now()}
+	var opened, written atomic.Int32
+	trace := &httptrace.ClientTrace{
+		GotConn: func(connection httptrace.GotConnInfo) {
+			if !connection.Reused {
+				opened.Add(1)
+			}
+		},
+		WroteRequest: func(request httptrace.WroteRequestInfo) {
+			if request.Err == nil {
+				written.Add(1)
+			}
+		},
+	}
+	traced := httptrace.WithClientTrace(context.Background(), trace)
+	request, err := http.NewRequestWithContext(traced, http.MethodGet, c.url, nil)
 	if err == nil {
 		request.Host = c.host
 		var response *http.Response
@@ -90,10 +120,13 @@ func (c *client) ask(kind string) outcome {
 		}
 	}
 	result.ended = time.Now()
+	result.opened = int(opened.Load())
 	result.err = err
 	result.failure = failureOf(err, result.status)
 	if result.failure == "status" {
 		result.err = fmt.Errorf("status %d", result.status)
+	} else if result.failure == "" && written.Load() > 1 {
+		result.failure, result.err = "unanswered", errUnanswered
 	}
 	return result
 }

@@ -1,5 +1,6 @@
 // load sends requests at a steady rate, each on a new connection, and counts what every one of them came to. The
-// schedule does not wait for answers (open loop), so a gateway that stalls cannot hide it by being asked less.
+// schedule does not wait for answers (open loop), so a gateway that stalls cannot hide it by being asked less. Beside
+// them it keeps slow requests in flight, and connections open that are used again and again.
 package main
 
 import (
@@ -8,15 +9,24 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
+
+// mostFlying is how many short requests may be unanswered. One more is counted as failed and not sent, so that a
+// machine or a gateway that answers nothing any more is not buried under what it still has to refuse.
+const mostFlying = 5000
+
+// keptPause is the time between two requests on a kept connection.
+const keptPause = 500 * time.Millisecond
 
 // Options are the command line.
 type Options struct {
@@ -26,10 +36,11 @@ type Options struct {
 	Rate      float64
 	Long      int
 	LongQuery string
-	Keepalive int
+	KeptAlive int
 	Duration  time.Duration
 	Listen    string
 	Output    string
+	Attached  bool
 }
 
 func options() (Options, error) {
@@ -40,10 +51,11 @@ func options() (Options, error) {
 	flag.Float64Var(&o.Rate, "rate", 100, "requests per second, each on a new connection")
 	flag.IntVar(&o.Long, "long", 0, "long requests kept in flight at all times")
 	flag.StringVar(&o.LongQuery, "long-query", "delay=4s", "query of the long requests")
-	flag.IntVar(&o.Keepalive, "keepalive", 0, "clients that also send 10 requests per second each on one kept connection")
+	flag.IntVar(&o.KeptAlive, "kept-alive", 0, "clients that also send 2 requests per second each on one kept connection")
 	flag.DurationVar(&o.Duration, "duration", 10*time.Minute, "time after which sending stops")
 	flag.StringVar(&o.Listen, "listen", "", "IP:PORT where the summary can be read while the load runs")
 	flag.StringVar(&o.Output, "output", "", "file that gets the summary at the end; standard output when not given")
+	flag.BoolVar(&o.Attached, "attached", false, "stop sending when standard input ends, as with who started this")
 	flag.Parse()
 	if o.URL == "" || flag.NArg() > 0 {
 		return o, errors.New("--url is required, and there are no positional arguments")
@@ -70,6 +82,12 @@ func run(o Options) error {
 	defer stop()
 	sending, expire := context.WithTimeout(sending, o.Duration)
 	defer expire()
+	if o.Attached {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			expire()
+		}()
+	}
 
 	tally := newTally(time.Now())
 	if o.Listen != "" {
@@ -92,14 +110,26 @@ func run(o Options) error {
 	for range o.Long {
 		flying.Go(func() { repeat(sending, 0, func() bool { return tally.add(long.ask(kindLong)) }) })
 	}
-	for range o.Keepalive {
+	for number := range o.KeptAlive {
 		kept := short.keepingConnections()
 		flying.Go(func() {
-			repeat(sending, 100*time.Millisecond, func() bool { return tally.add(kept.ask(kindKept)) })
+			// One after the other, so that they do not all ask at the same moment.
+			if wait(sending, keptPause*time.Duration(number)/time.Duration(o.KeptAlive)) {
+				repeat(sending, keptPause, func() bool { return tally.add(kept.ask(kindKept)) })
+			}
 		})
 	}
+	var unanswered atomic.Int64
 	schedule(sending, o.Rate, func() {
-		flying.Go(func() { tally.add(short.ask(kindShort)) })
+		if unanswered.Load() >= mostFlying {
+			tally.add(notSent())
+			return
+		}
+		unanswered.Add(1)
+		flying.Go(func() {
+			defer unanswered.Add(-1)
+			tally.add(short.ask(kindShort))
+		})
 	})
 	flying.Wait()
 	return write(o.Output, tally.summary(time.Now()))
@@ -125,14 +155,21 @@ func schedule(sending context.Context, rate float64, send func()) {
 // repeat asks again and again until the context ends, waiting `pause` in between, and a little after a failure.
 func repeat(sending context.Context, pause time.Duration, ask func() bool) {
 	for sending.Err() == nil {
-		wait := pause
+		rest := pause
 		if !ask() {
-			wait = max(pause, 100*time.Millisecond)
+			rest = max(pause, 100*time.Millisecond)
 		}
-		select {
-		case <-sending.Done():
-		case <-time.After(wait):
-		}
+		wait(sending, rest)
+	}
+}
+
+// wait waits, and says whether it was for all of that time.
+func wait(sending context.Context, pause time.Duration) bool {
+	select {
+	case <-sending.Done():
+		return false
+	case <-time.After(pause):
+		return true
 	}
 }
 

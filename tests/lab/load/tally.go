@@ -7,19 +7,26 @@ import (
 	"time"
 )
 
-const failuresKept = 100
+const (
+	failuresKept = 100
+	// A version that no new connection reached for so long has left; at any rate of the tests that is many requests.
+	left = time.Second
+)
 
 // Summary is what is written at the end and served meanwhile. Requests and failures of every kind are in `requests`
-// and `failed`; `long` and `kept` say how many of them were of that kind.
+// and `failed`; `short`, `long` and `kept` say how many of them were of that kind. `connections` are those that the
+// kept ones took: as many as there are clients, and one more for each that was closed.
 type Summary struct {
-	Started  time.Time           `json:"started"`
-	Seconds  float64             `json:"seconds"`
-	Requests int                 `json:"requests"`
-	Failed   int                 `json:"failed"`
-	Long     Count               `json:"long"`
-	Kept     Count               `json:"kept"`
-	Versions map[string]*Version `json:"versions"`
-	Failures []Failure           `json:"failures"`
+	Started     time.Time           `json:"started"`
+	Seconds     float64             `json:"seconds"`
+	Requests    int                 `json:"requests"`
+	Failed      int                 `json:"failed"`
+	Short       Count               `json:"short"`
+	Long        Count               `json:"long"`
+	Kept        Count               `json:"kept"`
+	Connections int                 `json:"connections"`
+	Versions    map[string]*Version `json:"versions"`
+	Failures    []Failure           `json:"failures"`
 }
 
 // Count is a number of finished requests and how many of them failed.
@@ -28,22 +35,30 @@ type Count struct {
 	Failed   int `json:"failed"`
 }
 
-// Version counts the answers that carried one X-Version header; those without it are under "none".
+// Version counts the answers that carried one X-Version header; those without it are under "none". First and last are
+// when answers had come; periods are those in which new connections led to it, one a second or more after the other.
 type Version struct {
 	Answers int       `json:"answers"`
 	Failed  int       `json:"failed"`
 	First   time.Time `json:"first"`
 	Last    time.Time `json:"last"`
+	Periods []Period  `json:"periods"`
+}
+
+// Period is from the sending of the first short request that a version answered to the sending of the last.
+type Period struct {
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
 }
 
 // Failure is one failed request.
 type Failure struct {
 	Time    time.Time `json:"time"`
-	Kind    string    `json:"kind"` // connect, timeout, connection or status
+	Kind    string    `json:"kind"` // connect, timeout, connection, unanswered, status or not sent
 	Status  int       `json:"status"`
 	Error   string    `json:"error"`
 	Version string    `json:"version"`
-	Long    bool      `json:"long"`
+	Request string    `json:"request"` // short, long or kept
 }
 
 // tally is the count so far.
@@ -66,10 +81,13 @@ func (t *tally) add(result outcome) bool {
 		t.now.Failed++
 	}
 	switch result.kind {
+	case kindShort:
+		t.now.Short.add(well)
 	case kindLong:
 		t.now.Long.add(well)
 	case kindKept:
 		t.now.Kept.add(well)
+		t.now.Connections += result.opened
 	}
 	if result.status != 0 {
 		t.version(result.version).add(result)
@@ -77,7 +95,7 @@ func (t *tally) add(result outcome) bool {
 	if !well && len(t.now.Failures) < failuresKept {
 		t.now.Failures = append(t.now.Failures, Failure{
 			Time: result.ended.UTC(), Kind: result.failure, Status: result.status, Error: result.err.Error(),
-			Version: result.version, Long: result.kind == kindLong,
+			Version: result.version, Request: result.kind,
 		})
 	}
 	return well
@@ -102,6 +120,23 @@ func (v *Version) add(result outcome) {
 	if ended.After(v.Last) {
 		v.Last = ended
 	}
+	if result.kind == kindShort {
+		v.reached(result.began.UTC())
+	}
+}
+
+// reached notes that a new connection led here. Answers come in another order than requests were sent, but not by as
+// much as the time that parts two periods: one that takes longer only makes the time of leaving look later.
+func (v *Version) reached(at time.Time) {
+	now := len(v.Periods) - 1
+	switch {
+	case now < 0 || at.Sub(v.Periods[now].Last) >= left:
+		v.Periods = append(v.Periods, Period{First: at, Last: at})
+	case at.After(v.Periods[now].Last):
+		v.Periods[now].Last = at
+	case at.Before(v.Periods[now].First):
+		v.Periods[now].First = at
+	}
 }
 
 func (t *tally) version(name string) *Version {
@@ -122,6 +157,7 @@ func (t *tally) summary(now time.Time) Summary {
 	copied.Versions = map[string]*Version{}
 	for name, version := range t.now.Versions {
 		counted := *version
+		counted.Periods = append([]Period{}, version.Periods...)
 		copied.Versions[name] = &counted
 	}
 	copied.Failures = append([]Failure{}, t.now.Failures...)

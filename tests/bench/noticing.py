@@ -1,0 +1,138 @@
+"""G11: how soon after the data plane changed sampling counts it as changed. Runs inside the lab."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
+from ansible_collections.gradual.canary.plugins.module_utils._sampling import Sampling
+from ansible_collections.gradual.canary.plugins.module_utils._task import Task
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
+from ansible_collections.gradual.canary.plugins.module_utils._verification import Claim, Verification
+from ansible_collections.gradual.canary.plugins.modules import traffic, verify
+from tests.shop.shop import Shop
+
+RATE = 500
+"""Requests of the observer in a second: its answers are this exact."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One change of all traffic from one version to the other. Times on the machine's monotonic clock.
+
+    leaves: the version that it is taken from. written: when the API server had answered the last write. counted: when
+    the first request was sent that the proof counts.
+    """
+
+    leaves: str
+    written: float
+    counted: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Noticed:
+    """Seconds from the write to the last old answer that the observer got, and from that to the first counted one."""
+
+    data_plane: float
+    after: float
+
+
+def noticed(shop: Shop, stable: str, canary: str, turns: int, last_write: Callable[[], float]) -> list[Noticed]:
+    """Move all traffic to the canary and back so many times; the canary has to be attached at weight 0.
+
+    last_write: says when the API server answered the last write, in seconds since the epoch.
+    """
+    program = [sys.executable, str(Path(__file__).with_name("prober.py"))]
+    prober = subprocess.Popen(
+        [*program, shop.system.address, shop.hostname, str(RATE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert prober.stdin is not None
+    assert prober.stdout is not None
+    try:
+        assert prober.stdout.readline(), "the observer gets no answers"
+        changes: list[Change | None] = [
+            _changed(shop, stable, canary, last_write, weight=weight) for weight in ("100", "0") * turns
+        ]
+        prober.stdin.close()
+        answers = json.loads(prober.stdout.readline())
+    finally:
+        prober.kill()
+        prober.wait()
+    return [judged(change, answers) for change in changes if change]
+
+
+def judged(change: Change, answers: Sequence[tuple[float, str]]) -> Noticed:
+    """Compare a change with what the observer got."""
+    # What was asked until the proof had begun and a second on: a straggler after the proof began must be seen too.
+    old = [sent for sent, version in answers if version == change.leaves and sent < change.counted + 1.0]
+    last = max(old)
+    return Noticed(last - change.written, change.counted - last)
+
+
+def _changed(shop: Shop, stable: str, canary: str, last_write: Callable[[], float], *, weight: str) -> Change | None:
+    moved = _moved(shop, canary, weight)
+    claim = Claim(
+        stable=stable,
+        canary=canary,
+        weight=Weight.percent(weight),
+        previous=Weight.percent(moved["before"]["weight"]),
+        delta=500,
+        alpha=0.01,
+        beta=0.0001,
+        errors=None,
+        latency=None,
+    )
+    client = {name: shop.inventory["canary_client"][name] for name in ("url", "address", "identify")}
+    given = {**client, "stable": stable, "canary": canary, "weight": weight}
+    sampling = Sampling(_validated(verify.ARGUMENTS, given))
+    verification = Verification(claim, time.monotonic())
+    counted, seen = 0.0, (0, 0)
+    with sampling.sampler() as sampler:
+        for sample in sampler:
+            decided = verification.take(sample, sampling.identify.version(sample.headers, sample.body))
+            now = (verification.split.attempts, verification.split.test.count)
+            if now[1] == 1 and now != seen:
+                counted = sample.sent_at  # the first answer of this attempt
+            seen = now
+            if decided:
+                break
+    if verification.verdict != "pass":
+        print(f"    {weight} % was not proven and does not count: {verification.reason}", flush=True)
+        return None
+    written = last_write() - time.time() + time.monotonic()
+    leaves = stable if weight == "100" else canary
+    return Change(leaves, written, counted)
+
+
+def _moved(shop: Shop, canary: str, weight: str) -> dict[str, Any]:
+    """Set a weight with the verb, in this process, as its action plugin does."""
+    given = {
+        **shop.inventory["canary_cluster"],
+        "namespace": shop.namespace,
+        "app": shop.inventory["canary_app"],
+        "version": canary,
+        "backend": shop.inventory["canary_backend"],
+        "weight": weight,
+    }
+    result = Task(_validated(traffic.ARGUMENTS, given)).perform(traffic.run)
+    assert not result.get("failed"), result["msg"]
+    return result
+
+
+def _validated(spec: ArgumentSpec, given: dict[str, Any]) -> dict[str, Any]:
+    validated = ArgumentSpecValidator(**spec.keywords()).validate(given)
+    assert not validated.error_messages, validated.error_messages
+    params: dict[str, Any] = validated.validated_parameters
+    return params
