@@ -34,6 +34,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOT
 
 RESTING_SECONDS: t.Final = 1.2
 _OBSERVING_SECONDS: t.Final = 15.0
+_WAKING_SECONDS: t.Final = 3.0
 _SAME_TEMPLATE_SECONDS: t.Final = 3.0
 _ENDING_SECONDS: t.Final = 15.0
 _UNSCHEDULABLE_SECONDS: t.Final = 15.0
@@ -59,6 +60,14 @@ class RolloutDriver:
         if is_observed(rollout.item) or self._cluster.check_mode:
             return rollout
         return self._observed(rollout)
+
+    def seen(self, rollout: ArgoRollout) -> ArgoRollout:
+        """Return it once its controller has seen what was just written, and wake one that missed it. Raises NotLive."""
+        deadline = time.monotonic() + _OBSERVING_SECONDS
+        while not is_observed(rollout.item) and time.monotonic() < deadline:
+            changed = self._change(rollout, _WAKING_SECONDS)
+            rollout = changed or self.write(rollout, writes.touching(rollout, now()))
+        return self.look()
 
     def wait(self, rollout: ArgoRollout, done: Done, seconds: float) -> ArgoRollout | None:
         """Watch it until `done`; None after `seconds`."""
@@ -131,7 +140,7 @@ class RolloutDriver:
         rollout = self.write(rollout, writes.scaling(rollout, replicas))
         if self._cluster.check_mode:
             return self.remember(rollout.predicted(rollout.status))
-        rollout = self.look()
+        rollout = self.seen(rollout)
         self.wait(rollout, lambda one: one.stop is not None, self._seconds)
         return self.rested(self.look(), self._seconds)
 

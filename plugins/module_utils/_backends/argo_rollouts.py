@@ -353,7 +353,7 @@ class ArgoRollouts(Backend):
 
     def _seen(self, rollout: ArgoRollout) -> ArgoRollout:
         """Return it as the controller has seen it; in check mode as it is predicted, for later reads too."""
-        return self._driver.remember(rollout) if self.cluster.check_mode else self._driver.look()
+        return self._driver.remember(rollout) if self.cluster.check_mode else self._driver.seen(rollout)
 
     @staticmethod
     def _predicted_back(rollout: ArgoRollout, written: ArgoRollout) -> ArgoRollout:

@@ -163,7 +163,7 @@ class ArgoRolloutsSystem(TrafficSystem):
             self.operator.edit_status("Rollout", self.name, {"status": {"pauseConditions": None}}, self.namespace)
             self.wait_for(
                 lambda item, left=index: (
-                    item["status"]["currentStepIndex"] != left and item["status"]["pauseConditions"]
+                    item["status"]["currentStepIndex"] != left and item["status"].get("pauseConditions")
                 ),
                 f"does not leave step {index}",
             )
