@@ -25,9 +25,10 @@ options:
           - V(replicas) splits by numbers of pods behind one Service, by connection and without match routes.
           - V(deployment) splits inside one Deployment, between its new pod template and the one before, by connection
             and without match routes. It is paused where a stage is reached.
+          - V(argo_rollouts) drives an Argo Rollout, whose controller splits. Weights are those that its steps hold.
         type: str
         required: true
-        choices: [gateway_api, ingress_nginx, istio, replicas, deployment]
+        choices: [gateway_api, ingress_nginx, istio, replicas, deployment, argo_rollouts]
       route:
         description: Name of the HTTPRoute. Needed for V(gateway_api).
         type: str
@@ -70,9 +71,12 @@ options:
             both versions during a split. The application's name unless given.
           - For V(deployment) the Service that clients use, whose selector fits the pods of every version. The
             application's name unless given.
+          - For V(argo_rollouts) the Service that clients use, where the Rollout names no stable Service.
         type: str
       workload:
-        description: Name of the one Deployment, for V(deployment). The application's name unless given.
+        description:
+          - Name of the one Deployment, for V(deployment), or of the Rollout, for V(argo_rollouts).
+          - The application's name unless given.
         type: str
       annotations_prefix:
         description: What the annotations begin with, for V(ingress_nginx); the controller's C(--annotations-prefix).
@@ -139,6 +143,7 @@ options:
       ready_timeout:
         description:
           - Seconds that each change of a number of pods may take until they serve, for V(replicas) and V(deployment).
+          - For V(argo_rollouts) seconds that the way from one weight to another may take, pods included.
         type: int
         default: 300
 """

@@ -174,13 +174,15 @@ class Cluster:
 
     # writing
 
-    def patch(self, item: Object, operations: t.Sequence[Operation]) -> Object:
+    def patch(self, item: Object, operations: t.Sequence[Operation], *, subresource: str = "") -> Object:
         """Send one JSON patch for `item`, guarded by its uid, and return the object as it is then.
 
+        subresource: for example ``status``, where a part of the object is written apart from the rest.
         Raises Conflict when one of the tests in `operations` no longer holds.
         """
         kind, metadata = kind_of(item), item["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
+        suffix = f"/{subresource}" if subresource else ""
         guarded = list(operations)
         if "uid" in metadata:
             guarded.insert(0, {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]})
@@ -188,11 +190,15 @@ class Cluster:
             before = self.rehearsal.get(path) or {}
             result = counted(before, patched(before, operations))
         else:
-            result = self._write(
-                "PATCH", path, Asked(kind, metadata.get("namespace"), metadata["name"]), guarded, JSON_PATCH
-            )
-        self.writes.append(Write("patch", path, JSON_PATCH, list(operations)))
+            asked = Asked(kind, metadata.get("namespace"), metadata["name"], suffix=suffix)
+            result = self._write("PATCH", path + suffix, asked, guarded, JSON_PATCH)
+        self.writes.append(Write("patch", path + suffix, JSON_PATCH, list(operations)))
         return self._rehearse(path, result)
+
+    def predict(self, item: Object) -> None:
+        """Let later reads of check mode see `item` as its controller would have left it, status included."""
+        metadata = item["metadata"]
+        self.rehearsal.put(kind_of(item).path(metadata.get("namespace"), metadata["name"]), item)
 
     def preview(self, item: Object, operations: t.Sequence[Operation]) -> Object:
         """Return what a JSON patch would make of `item`, with the server's defaults: a dry run, in every mode."""
@@ -346,16 +352,20 @@ class Cluster:
         user = self._connection.user
         who = f"user {user!r}" if user else "this user"
         verb = asked.verb or _RPC_VERBS[method]
-        return Question(verb, asked.kind.resource, asked.namespace, asked.name, self.server, who)
+        return Question(verb, asked.kind.resource + asked.suffix, asked.namespace, asked.name, self.server, who)
 
 
 class Asked(t.NamedTuple):
-    """The object or collection that a request is about; `verb` only where the method does not tell."""
+    """The object or collection that a request is about; `verb` only where the method does not tell.
+
+    suffix: what a subresource adds to the path, and to the name that permissions have for it: ``/status``.
+    """
 
     kind: Kind
     namespace: str | None
     name: str | None
     verb: str | None = None
+    suffix: str = ""
 
 
 def _write_query(*, dry_run: bool) -> dict[str, str]:

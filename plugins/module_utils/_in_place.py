@@ -17,6 +17,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._adoption import re
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend
 from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import (
     CHANGE_CAUSE,
+    ROLLOUT,
     Revision,
     Workload,
 )
@@ -168,6 +169,7 @@ class InPlaceLifecycle:
             workload = self._backend.workload()
         except TargetNotFound:
             return self._create(wanted)
+        adopt = adopt or workload.kind is ROLLOUT  # which is always made by somebody else: no backend makes one
         self._require_ours(workload, adopt=adopt)
         for other in wanted.others:
             self._journal.note(self._cluster.apply(other))

@@ -44,10 +44,19 @@ def merged(base: Object, over: Object) -> Object:
     for container in given:
         mine: Object = next((one for one in live if one["name"] == container["name"]), {})
         if mine.get("ports"):
-            container.pop("ports", None)
+            _number_ports(container, container.pop("ports", None) or [], {port.get("name") for port in mine["ports"]})
         if mine.get("readinessProbe") and _is_open_port(container.get("readinessProbe")):
             container.pop("readinessProbe")
     return t.cast(Object, _laid_over(base, over))
+
+
+def _number_ports(item: t.Any, given: t.Sequence[Object], known: t.Collection[str | None]) -> None:
+    """Ask probes and hooks for the number of a port whose name goes with the given ports, and the container has not."""
+    numbers = {port.get("name"): port.get("containerPort") for port in given}
+    for key, value in list(item.items()) if isinstance(item, dict) else []:
+        if key == "port" and isinstance(value, str) and value not in known and numbers.get(value):
+            item[key] = numbers[value]
+        _number_ports(value, given, known)
 
 
 def _is_open_port(probe: t.Any) -> bool:

@@ -66,6 +66,7 @@ _TABLE = (
     ("ReferenceGrant", "gateway.networking.k8s.io/v1beta1", "referencegrants"),
     ("DestinationRule", "networking.istio.io/v1", "destinationrules"),
     ("VirtualService", "networking.istio.io/v1", "virtualservices"),
+    ("Rollout", "argoproj.io/v1alpha1", "rollouts"),
 )
 KINDS: t.Final[dict[str, Kind]] = {
     **{row[0]: Kind(*row) for row in _TABLE},

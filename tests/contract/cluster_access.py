@@ -117,10 +117,10 @@ def interposed(cluster: Cluster, action: Any) -> Iterator[None]:
     """Let `action` happen after the product has read and before its next patch arrives, once."""
     original = cluster.patch
 
-    def patch(item: Object, operations: Any) -> Object:
+    def patch(item: Object, operations: Any, **keywords: Any) -> Object:
         cluster.patch = original  # type: ignore[method-assign]
         action()
-        return original(item, operations)
+        return original(item, operations, **keywords)
 
     cluster.patch = patch  # type: ignore[method-assign]
     try:

@@ -31,6 +31,8 @@ SYSTEMS = {
     "apig_repointed": "tests.contract.systems.ingress_nginx:ApigRepointed",
     "replicas": "tests.contract.systems.replicas:ReplicasSystem",
     "deployment": "tests.contract.systems.deployment:DeploymentSystem",
+    "argo_rollouts": "tests.contract.systems.argo_rollouts:ArgoRolloutsSystem",
+    "argo_rollouts_on_istio": "tests.contract.systems.argo_rollouts:ArgoRolloutsOnIstio",
 }
 
 Enter = Callable[[str], tuple[type[TrafficSystem], str]]

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.contract.cluster_access import Access
+from tests.contract.systems.argo_rollouts import ArgoRolloutsSystem
 from tests.contract.systems.ingress_nginx import SERVED
 from tests.contract.systems.istio import IstioSystem
 from tests.shop.operators import install
@@ -81,6 +82,8 @@ def _missing(access: Access, backend: str) -> str | None:
     """Return what the cluster lacks for a backend."""
     if backend in SERVED:
         return SERVED[backend].missing(access.operator())
+    if backend == "argo_rollouts":
+        return ArgoRolloutsSystem.missing(access.operator())
     if backend == "istio":
         return IstioSystem.missing(access.operator())
     namespace, _slash, name = os.environ.get("CANARY_TEST_GATEWAY", "projectcontour/contour").partition("/")

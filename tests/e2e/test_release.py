@@ -54,10 +54,13 @@ def words(shop: Shop) -> str:
 
 
 def pods_wanted(shop: Shop) -> dict[str, int]:
-    """Return how many pods each version is to have; in place, each that the Deployment remembers."""
+    """Return how many pods each version is to have; in place, each that the workload remembers."""
     if shop.system.in_place:
-        sets = shop.access.operator().list("ReplicaSet", shop.namespace)
-        return {item["metadata"]["labels"]["app.kubernetes.io/version"]: item["spec"]["replicas"] for item in sets}
+        wanted: dict[str, int] = {}
+        for item in shop.access.operator().list("ReplicaSet", shop.namespace):
+            version = item["metadata"]["labels"]["app.kubernetes.io/version"]
+            wanted[version] = wanted.get(version, 0) + item["spec"]["replicas"]
+        return wanted
     objects = shop.objects()
     return {
         name.removeprefix("Deployment/web-"): item["spec"]["replicas"]
@@ -75,7 +78,7 @@ def own(shop: Shop, *versions: str) -> set[str]:
 
 def released(shop: Shop) -> set[str]:
     """Return the objects that a release changes, and that are not a version's own."""
-    return ROUTES | ({"Deployment/web"} if shop.system.in_place else set())
+    return ROUTES | ({"Deployment/web", "Rollout/web"} if shop.system.in_place else set())
 
 
 def nothing_changes(run: Run) -> None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tests.contract.systems import argo_rollouts
 from tests.contract.systems.ingress_nginx import Apig, IngressNginxReal, IngressNginxSystem
 
 Object = dict[str, Any]
@@ -120,6 +121,20 @@ def _deployment(namespace: str, hostname: str) -> list[Object]:
     return [service, route]
 
 
+def _argo_rollouts(namespace: str, hostname: str) -> list[Object]:
+    """Return a Rollout of v1 behind an Ingress that Traefik serves."""
+    (ingress,) = [item for item in _ingress(IngressNginxSystem, namespace, hostname) if item["kind"] == "Ingress"]
+    services = argo_rollouts.services(namespace, "web")
+    for service in services:
+        service["spec"]["ports"][0]["port"] = 8080
+    rollout = argo_rollouts.rollout(
+        namespace, "web", {"nginx": {"stableIngress": "web"}}, argo_rollouts.steps(10, 50, 100)
+    )
+    # The controller ends old pods by itself, after half a minute unless it is told otherwise.
+    rollout["spec"]["strategy"]["canary"].update(scaleDownDelaySeconds=1, abortScaleDownDelaySeconds=1)
+    return [*services, ingress, rollout]
+
+
 SYSTEMS = {
     system.backend: system
     for system in (
@@ -175,6 +190,15 @@ SYSTEMS = {
             0.035,
             _deployment,
             service="web",
+            in_place=True,
+        ),
+        System(
+            "argo_rollouts",
+            IngressNginxSystem.entry(),
+            ("core", "traefik", "argo"),
+            1.8,
+            _argo_rollouts,
+            ("Rollout",),
             in_place=True,
         ),
     )

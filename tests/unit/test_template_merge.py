@@ -60,3 +60,11 @@ def test_it_is_not_guessed_which_of_several_containers_is_meant() -> None:
     two = {**LIVE, "spec": {"containers": [*LIVE["spec"]["containers"], {"name": "proxy", "image": "p"}]}}
     with pytest.raises(InvalidInput, match="main, proxy, and what is given has app"):
         merged(two, over())
+
+
+def test_a_probe_asks_for_the_number_of_a_port_whose_name_the_container_does_not_have() -> None:
+    ports = [{"name": "http", "containerPort": 8081}]
+    (container,) = merged(LIVE, over(ports=ports, livenessProbe={"httpGet": {"port": "http"}}))["spec"]["containers"]
+    assert container["livenessProbe"] == {"httpGet": {"port": 8081}}
+    (container,) = merged(LIVE, over(ports=ports, livenessProbe={"httpGet": {"port": "web"}}))["spec"]["containers"]
+    assert container["livenessProbe"] == {"httpGet": {"port": "web"}}

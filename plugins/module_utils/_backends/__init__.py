@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Backend, Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends.argo_rollouts import ArgoRollouts
 from ansible_collections.gradual.canary.plugins.module_utils._backends.deployment import OneDeployment
 from ansible_collections.gradual.canary.plugins.module_utils._backends.gateway_api import GatewayApi
 from ansible_collections.gradual.canary.plugins.module_utils._backends.ingress_nginx import IngressNginx
@@ -21,7 +22,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._cluster import Clu
 from ansible_collections.gradual.canary.plugins.module_utils._placement import Placement
 
 BACKENDS: t.Final[dict[str, type[Backend]]] = {
-    backend.name: backend for backend in (GatewayApi, IngressNginx, Istio, Replicas, OneDeployment)
+    backend.name: backend for backend in (GatewayApi, IngressNginx, Istio, Replicas, OneDeployment, ArgoRollouts)
 }
 
 

@@ -36,6 +36,9 @@ class TrafficSystem(abc.ABC):
     routed: ClassVar[tuple[Routed, ...]]
     """Match routes to try; none where the capabilities have none."""
 
+    writer: ClassVar[str | None] = "kubectl-edit"
+    """Who a conflict says has edited the weight; None where the API keeps nothing of it."""
+
     write_rules: ClassVar[tuple[Object, ...]]
     """RBAC rules that let somebody read, but not write, everything that the backend needs."""
 

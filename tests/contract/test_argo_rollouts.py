@@ -1,0 +1,317 @@
+"""Facts of Argo Rollouts alone, on its real controller: promotes, aborts, and weights that it only reports."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ansible_collections.gradual.canary.plugins.module_utils._backends import _rollout_writes as writes
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_driver import RolloutDriver
+from ansible_collections.gradual.canary.plugins.module_utils._backends.argo_rollouts import ArgoRollouts
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidSplit
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Match, Weight
+from tests.contract.cluster_access import Access, Object
+from tests.contract.conftest import Enter
+from tests.contract.systems.argo_rollouts import ArgoRolloutsSystem, template
+from tests.shop.systems import chosen
+
+TEN, FORTY, FIFTY = Weight.percent(10), Weight.percent(40), Weight.percent(50)
+SYSTEMS = chosen(["argo_rollouts", "argo_rollouts_on_istio"])
+
+
+@contextlib.contextmanager
+def entered(access: Access, enter: Enter, name: str) -> Iterator[ArgoRolloutsSystem]:
+    system, namespace = enter(name)
+    made = system(access, namespace)
+    assert isinstance(made, ArgoRolloutsSystem)
+    try:
+        made.create()
+        made.wait_until_served()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(params=SYSTEMS[:1])
+def argo(request: pytest.FixtureRequest, access: Access, enter: Enter) -> Iterator[ArgoRolloutsSystem]:
+    """A Rollout whose controller does not depend on the router."""
+    with entered(access, enter, request.param) as made:
+        yield made
+
+
+@pytest.fixture(params=SYSTEMS)
+def routed(request: pytest.FixtureRequest, access: Access, enter: Enter) -> Iterator[ArgoRolloutsSystem]:
+    """A Rollout behind each router."""
+    with entered(access, enter, request.param) as made:
+        yield made
+
+
+def backend_of(system: ArgoRolloutsSystem) -> ArgoRollouts:
+    backend = system.use()
+    assert isinstance(backend, ArgoRollouts)
+    return backend
+
+
+def driver_of(system: ArgoRolloutsSystem) -> RolloutDriver:
+    return RolloutDriver(system.access.connect(), system.namespace, system.name, 60)
+
+
+# steps
+
+
+def test_a_release_goes_through_every_stop_and_ends_healthy(routed: ArgoRolloutsSystem) -> None:
+    seen = []
+    for weight in (NOTHING, TEN, FORTY, EVERYTHING):
+        backend_of(routed).set(weight=weight)
+        seen.append(routed.weight())
+    backend_of(routed).promote()
+    backend_of(routed).detach()
+    item = routed.rollout()
+    assert seen == [0, 10, 40, 100]
+    assert (item["status"]["phase"], item["status"]["stableRS"]) == ("Healthy", item["status"]["currentPodHash"])
+    assert "gradual.canary/canary-version" not in item["metadata"].get("labels", {})
+    routed.ask_until(lambda answers: set(answers) == {"v2"})
+
+
+def test_staging_makes_no_pod_of_the_new_version(argo: ArgoRolloutsSystem) -> None:
+    backend = backend_of(argo)
+    assert (argo.rollout()["spec"]["paused"], backend.observe().canary) == (True, None)
+    assert {one.version: one.replicas for one in backend.workload().revisions if one.replicas} == {"v1": 2}
+
+
+def test_a_promote_that_is_sent_again_before_the_controller_reacts_skips_no_step(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=TEN)
+    driver = driver_of(argo)
+    there = driver.rested(driver.look(), 30)
+    driver.write(there, writes.going_on(there))
+    index = there.index
+    refused = 0
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and argo.weight() != 25:
+        with contextlib.suppress(Conflict):
+            driver.write(there, writes.going_on(there))
+            refused -= 1
+        refused += 1
+    assert refused > 0
+    argo.wait_for(lambda item: item["status"]["currentStepIndex"] == index + 2, "does not come to the next stop")
+    rested = driver.rested(driver.look(), 30)
+    assert (rested.index, str(rested.weight)) == (index + 2, "25 %")
+
+
+def test_each_promote_goes_one_stop_however_many_run_at_the_same_time(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=TEN)
+    outcomes: list[str] = []
+
+    def promote() -> None:
+        try:
+            outcomes.append("done" if backend_of(argo).control().promote(full=False) else "nothing")
+        except Conflict:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=promote) for _number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    driver = driver_of(argo)
+    # One that begins after another has ended is a promote of its own; each that was done went one stop, no other did.
+    assert set(outcomes) <= {"done", "refused"}
+    assert outcomes.count("done") >= 1
+    went = ("25 %", "40 %", "50 %", "100 %")[outcomes.count("done") - 1]
+    assert str(driver.rested(driver.look(), 30).weight) == went, outcomes
+
+
+def test_a_rollout_that_an_early_promote_left_stuck_is_freed(argo: ArgoRolloutsSystem) -> None:
+    """The plugin's promote, sent the moment the pause is there, so often that one of them is lost."""
+    backend_of(argo).set(weight=TEN)
+    for _attempt in range(4):
+        before = argo.rollout()["status"]
+        if before["currentStepIndex"] >= 9:
+            break
+        argo.operator.edit_status("Rollout", argo.name, {"status": {"pauseConditions": None}}, argo.namespace)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            status = argo.rollout()["status"]
+            if status.get("pauseConditions") and status["currentStepIndex"] != before["currentStepIndex"]:
+                argo.operator.edit_status("Rollout", argo.name, {"status": {"pauseConditions": None}}, argo.namespace)
+                break
+        driver = driver_of(argo)
+        stuck = driver.wait(driver.look(), lambda one: one.stop is not None, 2.5) is None
+        if stuck:
+            break
+    backend_of(argo).set(weight=EVERYTHING)
+    assert argo.weight() == 100
+
+
+def test_weights_that_no_step_holds_are_refused_before_anything_is_touched(argo: ArgoRolloutsSystem) -> None:
+    backend = backend_of(argo)
+    with pytest.raises(InvalidSplit, match=r"30 %; the nearest it can hold is 25 %"):
+        backend.require_reachable([TEN, Weight.percent(30), EVERYTHING])
+    with pytest.raises(InvalidSplit, match="30 %"):
+        backend.set(weight=Weight.percent(30))
+    backend.set(weight=FIFTY)
+    with pytest.raises(InvalidSplit, match="has left 10 % behind"):
+        backend.set(weight=TEN)
+    assert argo.weight() == 50
+
+
+def test_a_match_route_is_refused_with_what_to_write_into_the_rollout(routed: ArgoRolloutsSystem) -> None:
+    with pytest.raises(InvalidSplit, match=r"canary-by-header: X-Test|headerName: X-Test"):
+        backend_of(routed).set(weight=TEN, matches=[Match("header", "X-Test", "exact", "yes")])
+
+
+# the way back
+
+
+def test_zero_aborts_and_the_template_given_back_ends_healthy(routed: ArgoRolloutsSystem) -> None:
+    backend_of(routed).set(weight=FIFTY)
+    backend_of(routed).set(weight=NOTHING)
+    assert (routed.rollout()["status"]["abort"], routed.weight()) == (True, 0)
+    # The gateway sees the controller write to the canary Service all the time, and takes what it is told in turns.
+    routed.ask_until(lambda answers: set(answers) == {"v1"}, seconds=60)
+    backend_of(routed).detach()
+    item = routed.rollout()
+    assert item["status"]["phase"] == "Healthy"
+    assert item["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/version"] == "v1"
+    assert not backend_of(routed).detach().changed
+    assert set(routed.ask(40)) == {"v1"}
+
+
+def test_a_snapshot_from_before_the_release_restores_the_stable_template(argo: ArgoRolloutsSystem) -> None:
+    saved = backend_of(argo).snapshot()
+    backend_of(argo).set(weight=FIFTY)
+    change = backend_of(argo).restore(saved)
+    assert (change.changed, change.after.canary, argo.rollout()["status"]["phase"]) == (True, None, "Healthy")
+    assert not backend_of(argo).restore(saved).changed
+
+
+def test_a_snapshot_of_a_weight_that_is_left_behind_is_refused(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=TEN)
+    saved = backend_of(argo).snapshot()
+    backend_of(argo).set(weight=FIFTY)
+    with pytest.raises(InvalidSplit, match="has left 10 % behind"):
+        backend_of(argo).restore(saved)
+
+
+def test_what_was_aborted_is_tried_again_by_the_next_weight(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=FIFTY)
+    backend_of(argo).set(weight=NOTHING)
+    backend_of(argo).set(weight=TEN)
+    assert (argo.weight(), argo.rollout()["status"].get("abort", False)) == (10, False)
+
+
+def test_after_a_promotion_the_version_before_is_staged_from_its_replica_set(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=EVERYTHING)
+    backend_of(argo).promote()
+    backend_of(argo).detach()
+    back = argo.use("v1")
+    revision = back.workload().of_version("v1")
+    assert revision is not None
+    back.stage(revision.template)
+    back.set(weight=EVERYTHING)
+    back.promote()
+    back.detach()
+    argo.ask_until(lambda answers: set(answers) == {"v1"})
+    assert argo.rollout()["status"]["phase"] == "Healthy"
+
+
+# what it only reports
+
+
+def errors_of(system: ArgoRolloutsSystem) -> dict[str, str]:
+    return {one.code: one.message for one in backend_of(system).preflight() if one.level == "error"}
+
+
+def test_an_ingress_of_a_class_that_nobody_serves_is_refused(argo: ArgoRolloutsSystem) -> None:
+    argo.operator.create(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "IngressClass",
+            "metadata": {"name": argo.name},
+            "spec": {"controller": "k8s.io/ingress-nginx-that-nobody-runs"},
+        }
+    )
+    try:
+        argo.remove_route()
+        argo.create_route()
+        argo.operator.edit("Ingress", argo.name, argo.namespace, {"spec": {"ingressClassName": argo.name}})
+        argo.operator.edit_status("Ingress", argo.name, {"status": {"loadBalancer": None}}, argo.namespace)
+        errors = errors_of(argo)
+        assert "not_served" in errors
+        assert argo.name in errors["not_served"]
+    finally:
+        argo.operator.delete("IngressClass", argo.name)
+
+
+def test_an_ingress_of_a_class_that_does_not_exist_is_refused(argo: ArgoRolloutsSystem) -> None:
+    argo.operator.edit("Ingress", argo.name, argo.namespace, {"spec": {"ingressClassName": "nobodys"}})
+    assert "class_missing" in errors_of(argo)
+
+
+def test_sticky_sessions_are_refused(argo: ArgoRolloutsSystem) -> None:
+    sticky = {"metadata": {"annotations": {"nginx.ingress.kubernetes.io/affinity": "cookie"}}}
+    argo.operator.edit("Ingress", argo.name, argo.namespace, sticky)
+    assert "affinity: cookie" in errors_of(argo)["sticky"]
+
+
+def istio_only(system: ArgoRolloutsSystem) -> None:
+    if "istio" not in (system.routing or {}):
+        pytest.skip("this is about VirtualServices")
+
+
+def test_a_virtual_service_that_an_older_one_shadows_is_refused(routed: ArgoRolloutsSystem) -> None:
+    istio_only(routed)
+    item: Any = routed.operator.get("VirtualService", routed.name, routed.namespace)
+    older: Object = {
+        "apiVersion": item["apiVersion"],
+        "kind": "VirtualService",
+        "metadata": {"name": f"{routed.name}-other", "namespace": routed.namespace},
+        "spec": {**item["spec"], "http": [{"route": [{"destination": {"host": routed.name}}]}]},
+    }
+    routed.operator.create(older)
+    try:
+        assert f"{routed.name}-other" in errors_of(routed)["duplicate_host"]
+    finally:
+        routed.operator.delete("VirtualService", f"{routed.name}-other", routed.namespace)
+
+
+def test_a_gateway_that_does_not_exist_is_refused(routed: ArgoRolloutsSystem) -> None:
+    istio_only(routed)
+    routed.operator.edit("VirtualService", routed.name, routed.namespace, {"spec": {"gateways": ["nowhere/none"]}})
+    assert any("nowhere/none" in message for message in errors_of(routed).values())
+
+
+def test_a_spec_that_the_controller_refuses_is_told_in_its_words(argo: ArgoRolloutsSystem) -> None:
+    wrong = {"spec": {"strategy": {"canary": {"canaryService": argo.name}}}}  # the stable one's
+    argo.operator.edit("Rollout", argo.name, argo.namespace, wrong)
+    argo.wait_for(lambda item: item["status"].get("phase") == "Degraded", "accepts two equal Services")
+    assert argo.name in errors_of(argo)["invalid_spec"]
+
+
+def test_without_a_router_weights_that_pods_cannot_make_are_refused(argo: ArgoRolloutsSystem) -> None:
+    argo.operator.edit(
+        "Rollout", argo.name, argo.namespace, {"spec": {"strategy": {"canary": {"trafficRouting": None}}}}
+    )
+    errors = errors_of(argo)
+    assert "cannot make 10 %" in errors["ratio"]
+
+
+def test_the_template_that_is_staged_is_the_one_that_is_there(argo: ArgoRolloutsSystem) -> None:
+    backend = backend_of(argo)
+    assert not backend.stage(template("v2", argo.name)).changed
+    assert backend.cluster.writes == []
+
+
+def test_a_version_that_is_stable_already_is_not_staged_over_itself(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=NOTHING)
+    backend_of(argo).detach()
+    changed = template("v1", argo.name)
+    changed["spec"]["terminationGracePeriodSeconds"] = 3
+    backend = argo.use("v1")
+    assert not backend.stage(changed).changed
+    assert backend.cluster.writes == []
