@@ -10,10 +10,13 @@ BIN := $(VENV)/bin
 STAGES := MAKE="$(MAKE)" $(BIN)/python tools/stages.py
 COLLECTIONS := $(VENV)/collections
 PYTEST := $(BIN)/pytest -o pythonpath="$(COLLECTIONS) ."
-TIERS ?= core traefik ingress_nginx istio proxy
-# What `make test` runs of the suites on a cluster, to stay within its time; `make contract`, `e2e` and `load` run all.
-ORDINARY := TIERS="core traefik" CANARY_TEST_SYSTEMS="gateway_api gateway_api_on_traefik ingress_nginx" \
-	LOAD='-m "not variant"'
+TIERS ?= core traefik ingress_nginx istio argo proxy
+# What `make test` runs of the suites on a cluster, to stay within its time on two cores; `make contract`, `e2e` and
+# `load` by themselves run all.
+ORDINARY := TIERS="core traefik"
+ORDINARY_CONTRACT := $(ORDINARY) CANARY_TEST_SYSTEMS="gateway_api gateway_api_on_traefik ingress_nginx"
+ORDINARY_E2E := $(ORDINARY) CANARY_TEST_SYSTEMS="gateway_api"
+ORDINARY_LOAD := $(ORDINARY) CANARY_TEST_SYSTEMS="gateway_api ingress_nginx" LOAD='-m "not variant"'
 ON_CLUSTER := tools/on-cluster.sh "$(TIERS)"
 export VENV PYTHON TIERS
 
@@ -98,9 +101,10 @@ demo: setup ## a release and a refused release on a real cluster (BACKEND=ingres
 	@$(BIN)/python tests/demo/demo.py $(if $(BACKEND),--backend $(BACKEND))
 
 test: setup ## everything: check, install-test, importer, then contract, e2e and load on the lab
-	@$(ORDINARY) $(STAGES) --in-turn check install-test importer contract e2e
-	@echo "==> load"
-	@$(ORDINARY) $(MAKE) --no-print-directory load
+	@$(STAGES) --in-turn check install-test importer
+	@$(ORDINARY_CONTRACT) $(STAGES) --in-turn contract
+	@$(ORDINARY_E2E) $(STAGES) --in-turn e2e
+	@$(ORDINARY_LOAD) $(STAGES) --in-turn load
 
 clean: ## remove what checks and builds left behind (the environment stays: rm -r .venv)
 	@rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible tests/output

@@ -200,7 +200,8 @@ ARGUMENTS = (
 )
 
 _BATCH_SECONDS = 1.0
-_SMALLEST_BATCH, _LARGEST_BATCH = 20, 1000
+_SMALLEST_BATCH = 20
+_LARGEST_BATCH = 1000
 
 
 def run(task: _task.Task) -> _task.Values:

@@ -212,7 +212,7 @@ def _our_release(gateway: str, access: Access, folder: Path) -> Iterator[list[st
             released = shop.run("release", canary_version="v2").require()
             time.sleep(_ENDING)
             proofs = [values["msg"] for values in _proofs(released.results)]
-            half = next(message for message in proofs if message.startswith("50 %"))
+            (half,) = [message for message in proofs if message.startswith("50 %")]
             yield row("release 10-50-100", released.seconds, None, f"{len(proofs)} proofs; {half}")
             held = shop.run("release", canary_version="v4", canary_stages=[10, {"weight": 50, "approve": True}, 100])
             assert held.code, "the release should wait for an approval at 50 %"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import random
 import typing as t
 
@@ -104,15 +105,14 @@ def test_another_share_for_clients_that_draw_is_the_populations_own_diagnosis() 
 
 def test_clients_that_stay_at_times_do_not_pass() -> None:
     for seed in range(20):
-        chance = random.Random(seed)
-        latest: dict[int, str] = {}
-
-        def sometimes(client: int, chance: random.Random = chance, latest: dict[int, str] = latest) -> str:
-            if client not in latest or chance.random() < 0.6:
-                latest[client] = "v2" if chance.random() < 0.5 else "v1"
-            return latest[client]
-
+        sometimes = functools.partial(_draws_at_times, random.Random(seed), {})
         assert judged(KEPT_ALIVE, "50", sometimes, seed=seed).verdict == "fail"
+
+
+def _draws_at_times(chance: random.Random, latest: dict[int, str], client: int) -> str:
+    if client not in latest or chance.random() < 0.6:
+        latest[client] = "v2" if chance.random() < 0.5 else "v1"
+    return latest[client]
 
 
 def test_errors_of_such_clients_are_errors_of_the_canary() -> None:

@@ -64,7 +64,7 @@ def test_a_client_that_never_changes_is_found_after_so_many_answers_on_average(w
 def test_the_evidence_is_the_ratio_of_likelihoods(weight: int, share: float, q: float, seed: int) -> None:
     weights = {"v1": (10_000 - weight) / 10_000, "v2": weight / 10_000}
     judged = Stickiness({"v1": 10_000 - weight, "v2": weight}, ALPHA, BETA)
-    ratios = dict.fromkeys((0.2, 0.5, 1.0), 0.0)
+    ratios: dict[float, float] = {0.2: 0.0, 0.5: 0.0, 1.0: 0.0}
     answers = course(q, share, seed, 300)
     for before, now in itertools.pairwise(answers):
         for each in ratios:
