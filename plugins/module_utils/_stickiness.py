@@ -46,13 +46,16 @@ class Stickiness:
 
     @property
     def exhausted(self) -> bool:
-        """Whether there were five times as many pairs as a proof of ``draws`` takes on average."""
+        """Whether there were twelve times as many pairs as a proof of ``draws`` takes on average.
+
+        With five times as many, one proof in some hundreds ends here by chance alone: once on the lab.
+        """
         gain = -sum(
             weight * (weight * _log_ratio(_TOO_STICKY, weight, stayed=True))
             + weight * (1 - weight) * _log_ratio(_TOO_STICKY, weight, stayed=False)
             for weight in self._weights.values()
         )
-        return (self.stays + self.switches) * gain >= -5 * math.log(self._alpha)
+        return (self.stays + self.switches) * gain >= -12 * math.log(self._alpha)
 
     @property
     def can_tell(self) -> bool:
