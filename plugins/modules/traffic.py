@@ -133,7 +133,7 @@ EXAMPLES = r"""
     backend: {type: gateway_api, route: web}
     weight: 50
     verify:
-      url: http://shop.example.com/
+      url: http://shop.example.com:8080/
       address: 127.0.0.1:8080
       identify: {header: X-Version}
 

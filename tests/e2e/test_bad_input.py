@@ -192,7 +192,7 @@ STAGES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "a stage without a weight": ([{"verify": "quick"}, 100], ("stage 1 has no weight",)),
     "unknown keys in a stage": (
         [{"wieght": 10, "bake": "1m"}, 100],
-        ("stage 1", "wieght", "name, weight, matches, verify, bake, approve"),
+        ("stage 1", "wieght", "name, weight, matches, mirror, verify, bake, approve"),
     ),
     "unknown keys in a stage's verify": (
         [{"weight": 10, "verify": {"profil": "quick"}}, 100],

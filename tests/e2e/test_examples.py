@@ -50,6 +50,7 @@ AT_10 = [*DEPLOYED, split(weight=10)]
 AT_50 = [*DEPLOYED, split(weight=50)]
 AT_100 = [*DEPLOYED, split(weight=100)]
 FOR_TESTERS = [*DEPLOYED, split(weight=0, matches=[{"header": "X-Tester", "value": "yes"}])]
+COPIED = [*DEPLOYED, split(weight=0, mirror=10)]
 REMEMBERED = [{"gradual.canary.traffic_info": V2, "register": "before"}, *AT_50]
 # And those after it; v2 serves.
 PROMOTED = [*AT_100, split(state="promoted"), split(state="detached")]
@@ -58,12 +59,15 @@ ENDED = [*PROMOTED, {"gradual.canary.version": {**V1, "state": "scaled_down"}}]
 BEFORE_TASK: dict[tuple[str, str], list[Task]] = {
     ("traffic", "Attach v2 without traffic"): DEPLOYED,
     ("traffic", "Move v2 from 10 to 50 percent, unless somebody else moved it meanwhile"): AT_10,
+    ("traffic", "Give v2 half of the traffic, and prove that clients see it"): DEPLOYED,
     ("traffic", "Send testers to v2, and nobody else"): DEPLOYED,
+    ("traffic", "Send v2 a copy of every tenth request, and no user"): DEPLOYED,
     ("traffic", "Make v2 the stable version"): AT_100,
     ("traffic", "Put the traffic back as it was before the release"): REMEMBERED,
     ("traffic_info", "See what stands in the way of v2"): DEPLOYED,
     ("verify", "Prove that v2 gets 10 %"): AT_10,
     ("verify", "Prove that testers reach v2, and nobody else does"): FOR_TESTERS,
+    ("verify_mirror", "Prove that v2 gets a copy of every tenth request, and that no user gets its answers"): COPIED,
     ("version", "Bring v1 back to full size"): ENDED,
     ("version", "Take the pods of v1 away once nothing is sent there"): PROMOTED,
     ("version", "Remove v1"): PROMOTED,
@@ -163,7 +167,14 @@ def of_this_cluster(options: dict[str, Any], shop: Shop) -> dict[str, Any]:
         "url": {"http://shop.example.com:8080/": f"http://{shop.hostname}:8080/"},
         "address": {"127.0.0.1:8080": shop.system.address},
     }
-    changed = {key: here[key].get(value, value) if key in here else value for key, value in options.items()}
+    changed = {
+        key: here[key].get(value, value)
+        if key in here
+        else of_this_cluster(value, shop)
+        if key in ("verify", "client")
+        else value
+        for key, value in options.items()
+    }
     return {**changed, "image_pull_policy": PULL} if "image" in options else changed
 
 
@@ -237,7 +248,8 @@ def test_the_play_in_the_readme_of_a_role_runs_as_it_is_written(example: Example
 
 @pytest.mark.parametrize("example", [task for task in TASKS if "namespace" in task.options()], ids=str)
 def test_an_example_of_a_verb_on_the_cluster_runs_as_it_is_written(example: Example, open_shop: OpenShop) -> None:
-    shop = open_shop(example.options().get("backend", {}).get("type", "gateway_api"))
+    usual = "istio" if example.subject == "verify_mirror" else "gateway_api"  # Contour copies all requests or none
+    shop = open_shop(example.options().get("backend", {}).get("type", usual))
     manifests = shop.operator.home / "deploy" / "web-v2.yaml"
     manifests.parent.mkdir()
     manifests.write_text(MANIFESTS)
