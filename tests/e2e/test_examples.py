@@ -66,6 +66,7 @@ BEFORE_TASK: dict[tuple[str, str], list[Task]] = {
     ("traffic", "Put the traffic back as it was before the release"): REMEMBERED,
     ("traffic_info", "See what stands in the way of v2"): DEPLOYED,
     ("verify", "Prove that v2 gets 10 %"): AT_10,
+    ("verify", "Prove that users with a session get half and half, too"): AT_50,
     ("verify", "Prove that testers reach v2, and nobody else does"): FOR_TESTERS,
     ("verify_mirror", "Prove that v2 gets a copy of every tenth request, and that no user gets its answers"): COPIED,
     ("version", "Bring v1 back to full size"): ENDED,
