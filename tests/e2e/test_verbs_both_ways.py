@@ -157,7 +157,7 @@ OF_ANSIBLE = (
 )
 OF_THE_MOMENT = (
     *("seconds", "requests", "created", "evidence", "dependence", "gates", "versions", "duration_s", "decided_at"),
-    *("waited", "decided_at", "resourceVersion", "uid", "generation", "creationTimestamp"),
+    *("populations", "waited", "decided_at", "resourceVersion", "uid", "generation", "creationTimestamp"),
 )
 
 
