@@ -67,15 +67,11 @@ def version_clusters(params: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
         option.pop("fallback", None)
         for inner in (option.get("options") or {}).values():
             inner.pop("fallback", None)
-    validator = ArgumentSpecValidator(**spec.keywords())
     found = []
     for number, given in enumerate(params.get("version_clusters") or (), 1):
         inherited = () if given.get("host") or given.get("in_cluster") else ("kubeconfig",)
         shared = {key: params[key] for key in (*inherited, "api_timeout") if params.get(key) is not None}
-        result = validator.validate({**shared, **given})
-        if result.errors.errors:
-            raise InvalidInput(f"version_clusters, entry {number}: {result.errors.msg}")
-        found.append(result.validated_parameters)
+        found.append(validated(spec, {**shared, **given}, f"version_clusters, entry {number}"))
     return found
 
 
