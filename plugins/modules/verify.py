@@ -181,6 +181,7 @@ EXAMPLES = r"""
 - name: Prove that users with a session get half and half, too
   gradual.canary.verify:
     url: http://shop.example.com:8080/
+    address: 127.0.0.1:8080
     identify: {header: X-Version}
     stable: v1
     canary: v2
