@@ -19,6 +19,8 @@ ORDINARY_E2E := $(ORDINARY) CANARY_TEST_SYSTEMS="gateway_api"
 ORDINARY_LOAD := $(ORDINARY) CANARY_TEST_SYSTEMS="gateway_api ingress_nginx" LOAD='-m "not variant"'
 ON_CLUSTER := tools/on-cluster.sh "$(TIERS)"
 export VENV PYTHON TIERS
+# Compiled files are kept whatever the caller's environment says: the suites start Python and playbooks many times.
+unexport PYTHONDONTWRITEBYTECODE
 
 VERSION := $(shell awk '$$1 == "version:" {print $$2}' galaxy.yml)
 TARBALL := .cache/dist/gradual-canary-$(VERSION).tar.gz

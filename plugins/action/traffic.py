@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.gradual.canary.plugins.modules import traffic
-from ansible_collections.gradual.canary.plugins.plugin_utils._action import VerbAction
+from ansible_collections.gradual.canary.plugins.plugin_utils._load import load_action
 
-
-class ActionModule(VerbAction):
-    """Runs traffic."""
-
-    verb = traffic
+ActionModule = load_action("traffic")

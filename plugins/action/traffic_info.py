@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.gradual.canary.plugins.modules import traffic_info
-from ansible_collections.gradual.canary.plugins.plugin_utils._action import VerbAction
+from ansible_collections.gradual.canary.plugins.plugin_utils._load import load_action
 
-
-class ActionModule(VerbAction):
-    """Runs traffic_info."""
-
-    verb = traffic_info
+ActionModule = load_action("traffic_info")

@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.gradual.canary.plugins.modules import verify_mirror
-from ansible_collections.gradual.canary.plugins.plugin_utils._action import VerbAction
+from ansible_collections.gradual.canary.plugins.plugin_utils._load import load_action
 
-
-class ActionModule(VerbAction):
-    """Runs verify_mirror."""
-
-    verb = verify_mirror
+ActionModule = load_action("verify_mirror")

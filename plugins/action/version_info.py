@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.gradual.canary.plugins.modules import version_info
-from ansible_collections.gradual.canary.plugins.plugin_utils._action import VerbAction
+from ansible_collections.gradual.canary.plugins.plugin_utils._load import load_action
 
-
-class ActionModule(VerbAction):
-    """Runs version_info."""
-
-    verb = version_info
+ActionModule = load_action("version_info")

@@ -10,6 +10,7 @@ Shares and levels are fractions between 0 and 1.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ _STEPS = 100
 """Halvings of 0..1: beyond the precision of a float."""
 
 
+@functools.lru_cache  # one result names it in its sentence, its values and its population
 def confidence_interval(hits: int, n: int, level: float = 0.99) -> tuple[float, float]:
     """Return an interval for a share after `hits` in `n` answers that holds at every n at once.
 

@@ -23,12 +23,23 @@ importlib.import_module("ansible_collections.gradual.canary.plugins.action." + s
 print(json.dumps(sorted(sys.modules)))
 """
 
+_LIST_COMPILED_BY_ANSIBLE = """
+import importlib, json, sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader()
+importlib.import_module("ansible_collections.gradual.canary.plugins.action." + sys.argv[1])
+ours = {name: module for name, module in sys.modules.items() if ".gradual.canary.plugins." in name}
+files = {name: module for name, module in ours.items() if not hasattr(module, "__path__")}
+print(json.dumps([name for name, module in files.items() if "Ansible" in type(module.__loader__).__name__]))
+"""
 
-def imported_by(verb: str) -> list[str]:
+
+def imported_by(verb: str, listing: str = _LIST) -> list[str]:
     """Return the modules in a new process after the import of a verb's action plugin."""
+    paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
-        [sys.executable, "-c", _LIST, verb],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        [sys.executable, "-c", listing, verb],
+        env=os.environ | {"PYTHONPATH": paths, "ANSIBLE_COLLECTIONS_PATH": paths},
         capture_output=True,
         text=True,
         check=False,
@@ -58,3 +69,10 @@ def test_a_verb_that_asks_the_cluster_imports_the_client_before_its_tasks_fork(v
 
     assert "ansible_collections.gradual.canary.plugins.module_utils._cluster" in modules
     assert "kubernetes.config" in modules
+
+
+def test_ansible_compiles_nothing_but_the_first_two_files_at_each_start() -> None:
+    compiled = imported_by("traffic", _LIST_COMPILED_BY_ANSIBLE)
+
+    start = "ansible_collections.gradual.canary.plugins"
+    assert sorted(compiled) == [f"{start}.action.traffic", f"{start}.plugin_utils._load"]
