@@ -26,7 +26,7 @@ from tests.contract.cluster_access import Access, Operator
 from tests.contract.systems.ingress_nginx import PREFIX, path
 from tests.contract.workloads import IMAGE
 from tests.e2e.conftest import WORKLOAD, OpenShop
-from tests.e2e.test_release import all_on, nothing_changes, release, said, traffic
+from tests.e2e.steps import all_on, nothing_changes, release, said, traffic
 from tests.e2e.test_repointing import leads_to, led_to_v1
 from tests.shop.discovery import Discovery
 from tests.shop.load import Load

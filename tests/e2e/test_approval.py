@@ -11,8 +11,8 @@ import yaml
 
 from tests.e2e import terminals
 from tests.e2e.conftest import OpenShop
+from tests.e2e.steps import ASKING, all_on, held, traffic
 from tests.e2e.terminals import at_a_terminal
-from tests.e2e.test_release import ASKING, all_on, held, traffic
 from tests.shop.operators import Operator, Run
 from tests.shop.shop import Shop
 

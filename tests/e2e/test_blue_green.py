@@ -11,17 +11,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import OpenShop
-from tests.e2e.test_release import (
-    all_on,
-    held,
-    nothing_changes,
-    playbook_with,
-    pods_wanted,
-    promote_and_stop,
-    release,
-    said,
-    traffic,
-)
+from tests.e2e.steps import all_on, held, nothing_changes, pods_wanted, release, said, traffic
+from tests.e2e.test_release import playbook_with, promote_and_stop
 from tests.shop.load import Load
 from tests.shop.operators import Run
 from tests.shop.routes import MOST_SECONDS
@@ -55,9 +46,9 @@ def preview_by_host(shop: Shop, *versions: str, leading_to: str = "") -> None:
     shop.operator.inventory.write_text(json.dumps({"all": {"hosts": {"shop": shop.inventory}}}))
 
 
-@pytest.fixture(params=chosen(SYSTEMS))
+@pytest.fixture(params=chosen(name for name, system in SYSTEMS.items() if not system.in_place))
 def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
-    """A shop on each traffic system that releases by blue-green."""
+    """A shop on each traffic system that can release by blue-green: in place there are no two versions at full size."""
     return open_blue_green(open_shop, request.param)
 
 
@@ -141,49 +132,6 @@ def test_under_load_users_change_versions_at_once_and_back_at_once_and_lose_noth
     assert kept_until(shop, "v1") is None, "what serves has no end"
 
 
-def test_a_bad_version_is_refused_in_the_preview_and_no_user_gets_it(shop: Shop, tmp_path: Path) -> None:
-    with Load(shop.system.address, shop.hostname, tmp_path / "load.json", rate=50, long=0) as load:
-        run = release(shop, "v3")
-        counts = load.stop()
-    assert run.code != 0
-    assert "web v3 was refused. " in run.output
-    assert "v3 is not well" in run.output
-    assert "All traffic is on v1 again: 0 % proven: 0 of " in run.output
-    assert set(weights(run)) == {"0"}
-    assert set(counts["versions"]) == {"v1"}
-    assert counts["failed"] == 0
-    assert pods_wanted(shop) == {"v1": 1, "v3": 0}
-    all_on(shop, "v1")
-
-
-def test_what_is_kept_is_left_alone_until_its_end_and_ends_with_the_cleanup_after_it(shop: Shop) -> None:
-    release(shop, "v2").require()
-    first = kept_until(shop, "v1")
-    assert first is not None
-    assert TIME.fullmatch(first)
-    left = datetime.datetime.fromisoformat(first) - datetime.datetime.now(datetime.UTC)
-    assert datetime.timedelta(minutes=8) < left <= datetime.timedelta(minutes=10)
-
-    nothing_changes(release(shop, "v2"))
-    cleaned = shop.run("cleanup")
-    nothing_changes(cleaned)
-    assert f"web v1 is left alone: it stays at full size until {first}" in cleaned.output
-    assert f"v1 (1 of 1 pods available, kept until {first})" in said(shop.run("status"))
-
-    release(shop, "v4").require()
-    assert pods_wanted(shop) == {"v1": 1, "v2": 1, "v4": 1}
-    assert kept_until(shop, "v1") == first, "the next release does not change when it ends"
-    nothing_changes(release(shop, "v4"))
-
-    let_it_be_over(shop, "v1")
-    assert "kept until 2026-01-01T00:00:00Z, which is over)" in said(shop.run("status"))
-    shop.run("cleanup").require()
-    assert pods_wanted(shop) == {"v2": 1, "v4": 1}
-    shop.run("cleanup", canary_keep=0).require()
-    assert pods_wanted(shop) == {"v4": 1}
-    all_on(shop, "v4")
-
-
 # the parts, on one system with match routes and on the one without
 
 SOME = chosen(["gateway_api", "replicas"])
@@ -192,6 +140,49 @@ SOME = chosen(["gateway_api", "replicas"])
 @pytest.fixture(params=SOME)
 def one(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
     return open_blue_green(open_shop, request.param)
+
+
+def test_a_bad_version_is_refused_in_the_preview_and_no_user_gets_it(one: Shop, tmp_path: Path) -> None:
+    with Load(one.system.address, one.hostname, tmp_path / "load.json", rate=50, long=0) as load:
+        run = release(one, "v3")
+        counts = load.stop()
+    assert run.code != 0
+    assert "web v3 was refused. " in run.output
+    assert "v3 is not well" in run.output
+    assert "All traffic is on v1 again: 0 % proven: 0 of " in run.output
+    assert set(weights(run)) == {"0"}
+    assert set(counts["versions"]) == {"v1"}
+    assert counts["failed"] == 0
+    assert pods_wanted(one) == {"v1": 1, "v3": 0}
+    all_on(one, "v1")
+
+
+def test_what_is_kept_is_left_alone_until_its_end_and_ends_with_the_cleanup_after_it(one: Shop) -> None:
+    release(one, "v2").require()
+    first = kept_until(one, "v1")
+    assert first is not None
+    assert TIME.fullmatch(first)
+    left = datetime.datetime.fromisoformat(first) - datetime.datetime.now(datetime.UTC)
+    assert datetime.timedelta(minutes=8) < left <= datetime.timedelta(minutes=10)
+
+    nothing_changes(release(one, "v2"))
+    cleaned = one.run("cleanup")
+    nothing_changes(cleaned)
+    assert f"web v1 is left alone: it stays at full size until {first}" in cleaned.output
+    assert f"v1 (1 of 1 pods available, kept until {first})" in said(one.run("status"))
+
+    release(one, "v4").require()
+    assert pods_wanted(one) == {"v1": 1, "v2": 1, "v4": 1}
+    assert kept_until(one, "v1") == first, "the next release does not change when it ends"
+    nothing_changes(release(one, "v4"))
+
+    let_it_be_over(one, "v1")
+    assert "kept until 2026-01-01T00:00:00Z, which is over)" in said(one.run("status"))
+    one.run("cleanup").require()
+    assert pods_wanted(one) == {"v2": 1, "v4": 1}
+    one.run("cleanup", canary_keep=0).require()
+    assert pods_wanted(one) == {"v4": 1}
+    all_on(one, "v4")
 
 
 def test_the_next_release_ends_what_was_kept_long_enough(one: Shop) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import STAGES, OpenShop
-from tests.e2e.test_release import all_on, held, pods_wanted, release, said, traffic, words
+from tests.e2e.steps import all_on, held, pods_wanted, release, said, traffic, words
 from tests.shop.shop import Shop
 from tests.shop.systems import chosen
 

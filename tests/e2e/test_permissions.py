@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import OpenShop
-from tests.e2e.test_release import all_on, release
+from tests.e2e.steps import all_on, release
 from tests.shop.operators import ROOT
 from tests.shop.permissions import Permissions
 from tests.shop.systems import SYSTEMS, chosen

@@ -1,4 +1,4 @@
-"""A release from beginning to end, the ways back, and what is left afterwards."""
+"""What can happen to a release: stops, ways back, other people. The way itself is in test_journey.py."""
 
 from __future__ import annotations
 
@@ -9,130 +9,22 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import STAGES, OpenShop
-from tests.shop.operators import Run
+from tests.e2e.steps import (
+    ASKING,
+    HELD_AT_ALL,
+    all_on,
+    held,
+    nothing_changes,
+    pods_wanted,
+    release,
+    said,
+    serving,
+    traffic,
+    words,
+)
 from tests.shop.shop import Shop
 
-QUESTION = {"prompt": "Go on?"}
-ASKING = [{"weight": 50, "verify": "quick", "approve": QUESTION}, {"weight": 100, "verify": "quick"}]
-HELD_AT_ALL = [{"weight": 100, "verify": "quick", "approve": QUESTION}]
-# Of these a release changes where the stable traffic goes.
-ROUTES = {"HTTPRoute/web", "Service/web", "VirtualService/web"}
-# What the API server and the controllers write by themselves, on objects that the collection never touched.
-SERVERS_OWN = ("resourceVersion", "managedFields", "generation")
-# What says of a Deployment which template it has.
-OF_A_TEMPLATE = ("deployment.kubernetes.io/revision", "gradual.canary/replaces")
-
-
-def release(shop: Shop, version: str, *arguments: str, **variables: Any) -> Run:
-    return shop.run("release", *arguments, canary_version=version, **variables)
-
-
-def held(shop: Shop, version: str = "v2", stages: list[dict[str, Any]] | None = None) -> Run:
-    """Start a release and leave it where its question found nobody."""
-    run = release(shop, version, canary_stages=stages or ASKING)
-    assert run.code != 0, run.output
-    assert f"web {version} holds. " in run.output, run.output
-    return run
-
-
-def said(run: Run) -> str:
-    """Return the last message of a run, as one line."""
-    run.require()
-    message = [result["result"]["msg"] for result in run.results if result["action"] == "ansible.builtin.debug"][-1]
-    return " | ".join(message) if isinstance(message, list) else str(message)
-
-
-def traffic(shop: Shop) -> dict[str, Any]:
-    """Return the split and the stable version, as the status playbook reads them."""
-    run = shop.run("status").require()
-    split: dict[str, Any] = run.values("split")[0]
-    return split
-
-
-def words(shop: Shop) -> str:
-    return str(traffic(shop)["words"])
-
-
-def pods_wanted(shop: Shop) -> dict[str, int]:
-    """Return how many pods each version is to have; in place, each that the workload remembers."""
-    if shop.system.in_place:
-        wanted: dict[str, int] = {}
-        for item in shop.access.operator().list("ReplicaSet", shop.namespace):
-            version = item["metadata"]["labels"]["app.kubernetes.io/version"]
-            wanted[version] = wanted.get(version, 0) + item["spec"]["replicas"]
-        return wanted
-    objects = shop.objects()
-    return {
-        name.removeprefix("Deployment/web-"): item["spec"]["replicas"]
-        for name, item in objects.items()
-        if name.startswith("Deployment/")
-    }
-
-
-def own(shop: Shop, *versions: str) -> set[str]:
-    """Return the objects that versions have of their own; in place they have none."""
-    if shop.system.in_place:
-        return set()
-    return {f"{kind}/web-{version}" for kind in ("Deployment", "Service") for version in versions}
-
-
-def released(shop: Shop) -> set[str]:
-    """Return the objects that a release changes, and that are not a version's own."""
-    return ROUTES | ({"Deployment/web", "Rollout/web"} if shop.system.in_place else set())
-
-
-def nothing_changes(run: Run) -> None:
-    run.require()
-    assert run.changed == []
-    assert run.writes == []
-
-
-def all_on(shop: Shop, version: str) -> None:
-    """Hold when nothing but `version` is in the traffic system, and clients see nothing else."""
-    run = shop.run("verify").require()
-    split, proof = run.values("split")[0], run.values("versions")[-1]
-    assert split["stable"]["version"] == version, split
-    assert split["canary"] is None, split
-    assert proof[version]["share"] == 1.0, proof
-
-
-# to the end
-
-
-def test_a_release_ends_with_all_traffic_on_the_new_version_and_the_old_one_scaled_down(shop: Shop) -> None:
-    run = release(shop, "v2").require()
-    all_on(shop, "v2")
-    assert pods_wanted(shop) == {"v1": 0, "v2": 1}
-    evidence = said(run)
-    assert evidence.startswith("All traffic of web is on v2 | 50 % proven: "), evidence
-    assert "100 % proven: " in evidence
-
-
-def test_a_second_run_of_the_same_release_and_of_the_cleanup_change_nothing(shop: Shop) -> None:
-    release(shop, "v2").require()
-    nothing_changes(release(shop, "v2"))
-    first = shop.run("cleanup").require()
-    if shop.system.in_place:
-        assert first.writes == [], "old templates are the Deployment's controller's"
-    else:
-        assert pods_wanted(shop) == {"v2": 1}
-        assert {(write["verb"], write["path"].rpartition("/")[2]) for write in first.writes} == {("delete", "web-v1")}
-    nothing_changes(shop.run("cleanup"))
-    nothing_changes(release(shop, "v2"))
-    all_on(shop, "v2")
-
-
-def test_the_promote_playbook_finishes_a_release_that_holds_at_all_traffic(shop: Shop) -> None:
-    held(shop, stages=HELD_AT_ALL)
-    assert traffic(shop)["weight"] == "100"
-    assert pods_wanted(shop) == {"v1": 0 if shop.system.in_place else 1, "v2": 1}
-    shop.run("promote").require()
-    all_on(shop, "v2")
-    assert pods_wanted(shop) == {"v1": 0, "v2": 1}
-    again = shop.run("promote")
-    assert again.code != 0
-    assert "There is no canary of web: all to " in again.output
-    assert again.writes == []
+# on the way
 
 
 def test_the_promote_playbook_refuses_a_canary_that_has_part_of_the_traffic(shop: Shop) -> None:
@@ -181,77 +73,7 @@ def test_verify_proves_what_the_traffic_system_was_told_in_the_middle_of_a_relea
     nothing_changes(run)
 
 
-def test_two_releases_in_a_row_leave_no_residue(shop: Shop) -> None:
-    owned = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "settings", "namespace": shop.namespace, "labels": {"app.kubernetes.io/name": "web"}},
-        "data": {"greeting": "hello"},
-    }
-    shop.access.operator().create(owned)
-    before = shop.objects()
-    release(shop, "v2").require()
-    release(shop, "v4").require()
-    all_on(shop, "v4")
-
-    after = shop.objects()
-    users = {name for name in before if not name.endswith("/web-v1")}
-    assert set(after) == users | own(shop, "v2", "v4")
-    assert pods_wanted(shop) == {**({"v1": 0} if shop.system.in_place else {}), "v2": 0, "v4": 1}
-    for name in users:
-        assert _users_part(after[name]) == _users_part(before[name]), name
-    untouched = users - released(shop)
-    for name in untouched:
-        assert json.dumps(_stored(after[name])) == json.dumps(_stored(before[name])), name
-    assert "gradual.canary" not in json.dumps([after[name] for name in untouched])
-
-
-def _stored(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an object byte for byte, without the status that controllers write."""
-    return {key: value for key, value in item.items() if key != "status"}
-
-
-def _users_part(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an object without what a release is there to change: where the stable traffic goes."""
-    copy: dict[str, Any] = json.loads(json.dumps(_stored(item)))
-    for key in SERVERS_OWN:
-        copy["metadata"].pop(key, None)
-    if copy["kind"] == "Service":
-        copy["spec"].pop("selector")
-    if copy["kind"] == "Deployment":
-        copy["spec"].pop("template")
-        for key in OF_A_TEMPLATE:
-            copy["metadata"]["annotations"].pop(key, None)
-    if copy["kind"] == "HTTPRoute":
-        copy["spec"]["rules"][0].pop("backendRefs")
-    if copy["kind"] == "VirtualService":
-        copy["spec"]["http"][0].pop("route")
-    return copy
-
-
 # and back
-
-
-def test_a_release_that_holds_is_taken_back_with_proof(shop: Shop) -> None:
-    before = shop.objects()
-    held(shop)
-    run = shop.run("rollback").require()
-    all_on(shop, "v1")
-    assert pods_wanted(shop) == {"v1": 1, "v2": 0}
-    assert said(run).startswith("v2 is out: 0 % proven: 0 of ")
-    for name in set(before) - released(shop):
-        assert json.dumps(_stored(shop.objects()[name])) == json.dumps(_stored(before[name])), name
-    for name in released(shop) & set(before):
-        assert _users_part(shop.objects()[name]) == _users_part(before[name]), name
-    assert set(shop.objects()) - set(before) == own(shop, "v2")
-
-
-def test_after_a_promotion_the_version_before_comes_back_at_full_size(shop: Shop) -> None:
-    release(shop, "v2").require()
-    run = shop.run("rollback").require()
-    all_on(shop, "v1")
-    assert pods_wanted(shop) == {"v1": 1, "v2": 0}
-    assert "v2 is out: 0 % proven: 0 of " in run.output
 
 
 def test_without_a_version_before_a_rollback_says_what_to_do_and_changes_nothing(shop: Shop) -> None:
@@ -286,7 +108,7 @@ def test_the_way_back_can_be_taken_by_stages_with_questions_and_a_no_stops_it_wh
     assert run.code != 0
     assert "-e canary_approve=web/v2/rollback-0" in run.output
     assert words(shop).startswith(f"{share} % to web-v2, {100 - share} % to ")
-    assert pods_wanted(shop) == {"v1": 1, "v2": 1}
+    assert set(serving(shop)) == {"v1", "v2"}
 
     run = shop.run("rollback", canary_approve="web/v2/rollback-0", **stages).require()
     all_on(shop, "v1")
@@ -435,12 +257,12 @@ def test_limit_releases_the_named_host_only(open_shop: OpenShop) -> None:
 
 def test_tags_run_a_part_of_a_release(shop: Shop) -> None:
     release(shop, "v2", "--tags", "deploy").require()
-    assert pods_wanted(shop) == ({"v1": 1} if shop.system.in_place else {"v1": 1, "v2": 1})
+    assert serving(shop) == ({"v1": 1} if shop.system.in_place else {"v1": 1, "v2": 1})
     assert traffic(shop)["canary"] is None
 
     release(shop, "v2", "--tags", "deploy,probe,stages").require()
     assert traffic(shop)["weight"] == "100"
-    assert pods_wanted(shop) == {"v1": 0 if shop.system.in_place else 1, "v2": 1}
+    assert serving(shop) == ({"v2": 1} if shop.system.in_place else {"v1": 1, "v2": 1})
 
     release(shop, "v2", canary_stages=STAGES).require()
     all_on(shop, "v2")

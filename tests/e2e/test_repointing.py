@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.systems.ingress_nginx import path
 from tests.e2e.conftest import OpenShop
-from tests.e2e.test_release import all_on, held, nothing_changes, pods_wanted, release
+from tests.e2e.steps import all_on, held, nothing_changes, pods_wanted, release
 from tests.shop.operators import ROOT
 from tests.shop.shop import Shop
 
