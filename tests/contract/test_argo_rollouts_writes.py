@@ -78,11 +78,18 @@ DIFFERENCES: dict[str, tuple[str, Any]] = {
         lambda ours, theirs: ours == theirs[::-1],
     ),
     "set image": (
-        "the plugin replaces the whole object, and pods start at once; ours changes the template alone, and holds it "
-        "until a weight is asked for",
-        lambda ours, theirs: ours == [("", {**theirs[0][1], "/spec/paused": True})],
+        "the plugin writes the whole object with another image, and pods start at once; ours writes the template of a "
+        "version, with its label, and holds it until a weight is asked for",
+        lambda ours, theirs: ours == [("", {**labelled(theirs[0][1], "v2"), "/spec/paused": True})],
     ),
 }
+
+
+def labelled(change: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return a change of a template with the version's label in it."""
+    copied = copy.deepcopy(change)
+    copied["/spec/template"]["metadata"]["labels"]["app.kubernetes.io/version"] = version
+    return copied
 
 
 class Watched:
@@ -141,6 +148,7 @@ class Watched:
         method, arguments = action.ours
         if method == "stage":
             wanted = copy.deepcopy(self.get(name)["spec"]["template"])
+            wanted["metadata"]["labels"]["app.kubernetes.io/version"] = "v2"
             wanted["spec"]["containers"][0]["image"] = "canary.lab/web:v2"
             backend.stage(wanted)
         else:

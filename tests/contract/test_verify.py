@@ -21,8 +21,9 @@ from tests.contract.systems.ingress_nginx import PREFIX
 Answers = collections.Counter[str]
 COUNT = 200
 
-# What 200 answers look like at a weight: five standard deviations and more, so that only a wrong split is outside.
-LOOKS_LIKE = {0: (0, 0), 10: (1, 45), 30: (25, 95), 50: (60, 140), 90: (155, 199), 100: (COUNT, COUNT)}
+# What 200 answers look like at a weight: three and a half standard deviations. Workers of a gateway learn of a weight
+# one after the other, and a split that half of them have is not the one that is to be there.
+LOOKS_LIKE = {0: (0, 0), 10: (5, 35), 25: (29, 71), 50: (75, 125), 90: (165, 195), 100: (COUNT, COUNT)}
 
 
 def arguments(system: TrafficSystem, **claim: Any) -> dict[str, Any]:
@@ -65,12 +66,14 @@ def population(proof: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def split(system: TrafficSystem, percent: int) -> None:
-    """Give v2 a weight, and wait until plain requests look like it."""
+def split(system: TrafficSystem, percent: int) -> Weight:
+    """Give v2 a weight, and wait until plain requests look like it, twice in a row; return what could be reached."""
     system.use().set()
-    system.use().set(weight=Weight.percent(percent))
+    reached = system.use().set(weight=Weight.percent(percent)).after.weight
     low, high = LOOKS_LIKE[percent]
-    system.ask_until(lambda answers: low <= answers["v2"] <= high and set(answers) <= {"v1", "v2"}, count=COUNT)
+    for _look in range(2):
+        system.ask_until(lambda answers: low <= answers["v2"] <= high and set(answers) <= {"v1", "v2"}, count=COUNT)
+    return reached
 
 
 @pytest.mark.parametrize("percent", [0, 10, 50, 100])
@@ -100,22 +103,24 @@ def test_a_change_on_its_way_is_waited_for(traffic_system: TrafficSystem) -> Non
         pytest.param(
             *(100, {"weight": "50"}, "absent:v1", "v1 does not answer at all: the route is not applied"), id="all"
         ),
-        pytest.param(90, {"weight": "10"}, "swapped", "the weights are swapped", id="swapped"),
+        # A Deployment in place reaches 10 %, and not 90.
+        pytest.param(10, {"weight": "90"}, "swapped", "the weights are swapped", id="swapped"),
         pytest.param(
-            *(10, {"weight": "50", "previous": "10"}, "previous_weights", "the previous weights are still active"),
-            id="previous weights",
+            *(10, {"weight": "50"}, "previous_weights", "the previous weights are still active"), id="previous weights"
         ),
         pytest.param(
-            *(50, {"weight": "90", "previous": "50"}, "previous_weights", "the previous weights are still active"),
+            *(50, {"weight": "90"}, "previous_weights", "the previous weights are still active"),
             id="previous weights of a half",
         ),
-        pytest.param(30, {"weight": "10"}, "other", "the share is another one", id="another share"),
+        pytest.param(25, {"weight": "10"}, "other", "the share is another one", id="another share"),
     ],
 )
 def test_a_wrong_split_is_refused_and_named(
     traffic_system: TrafficSystem, actual: int, claim: dict[str, str], diagnosis: str, words: str
 ) -> None:
-    split(traffic_system, actual)
+    reached = split(traffic_system, actual)
+    if diagnosis == "previous_weights":
+        claim = {**claim, "previous": reached.as_percent()}
     proof = verified(traffic_system, **claim)
     assert (proof["verdict"], proof["reason"], proof["diagnosis"]) == ("fail", "split_wrong", diagnosis), proof["msg"]
     assert proof["failed"]

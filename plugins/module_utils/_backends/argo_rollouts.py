@@ -20,7 +20,10 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_control import ArgoControl
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_driver import RolloutDriver
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_matches import require_there
-from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import ArgoRollout
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import (
+    ArgoRollout,
+    is_same_template,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_preflight import Preflight, router_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_steps import Stop
 from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import (
@@ -224,7 +227,7 @@ class ArgoRollouts(Backend):
         for attempt in range(1, _ATTEMPTS + 1):
             rollout = self._driver.look()
             is_there = not rollout.has_canary and version_of_template(template) == rollout.workload.version
-            if is_there or rollout.item["spec"]["template"] == template:
+            if is_there or is_same_template(rollout.item["spec"]["template"], template):
                 # A version is known by its name: another template of the stable one could not be told from it.
                 return self._difference(rollout, rollout, "")
             if rollout.is_first:
