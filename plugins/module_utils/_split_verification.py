@@ -37,7 +37,7 @@ def attempt_alpha(alpha: float, attempt: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A test that failed while the split was settling."""
+    """A test that was no verdict, for the split was settling."""
 
     count: int
     reason: Reason | None
@@ -102,10 +102,14 @@ class SplitVerification:
             return self.test.verdict
         self.sequence.append(version)
         if self.test.update(version) in ("fail", "inconclusive") and now < self.settle_until:
-            self.failed.append(Attempt(self.test.count, self.test.reason, self.test.diagnosis))
-            self.test = self._fresh_test()
-            self.sequence = []
+            self.start_afresh()
         return self.test.verdict
+
+    def start_afresh(self) -> None:
+        """Keep the attempt as one that is no verdict, and start the next."""
+        self.failed.append(Attempt(self.test.count, self.test.reason, self.test.diagnosis))
+        self.test = self._fresh_test()
+        self.sequence = []
 
     def extend(self, maximum: int) -> None:
         """Let the last attempt, undecided or inconclusive, go on to a larger maximum."""

@@ -30,6 +30,7 @@ _FIRST_COOL_DOWN: t.Final = 0.02
 _LONGEST_COOL_DOWN: t.Final = 0.5
 _SERVER_ERROR: t.Final = 500
 _DIAGNOSING_MOST: t.Final = 100  # answers taken after a wrong split is proven, to name what is wrong
+_TAINTED_MOST: t.Final = 2  # attempts that may be void because the change came in the middle of them
 _CLUELESS: t.Final = 100  # good answers without any version after which there is no point in going on
 
 
@@ -128,6 +129,7 @@ class Verification:
         self._diagnosing = 0
         self._feed_from = started
         self._cool_down = _FIRST_COOL_DOWN
+        self._tainted = 0
         self._proven_at: float | None = None
 
     @property
@@ -226,7 +228,11 @@ class Verification:
             self._decide("inconclusive", "timeout", "hold")
 
     def _conclude_proven(self) -> None:
-        self._proven_at = self.now if self._proven_at is None else self._proven_at
+        if self._proven_at is None:
+            if self._is_tainted():
+                self.split.start_afresh()
+                return
+            self._proven_at = self.now
         if self.now - self._proven_at < self.claim.bake:
             return
         if self.claim.prove_health and judge(self.gates, {}).recommendation == "hold":
@@ -239,6 +245,17 @@ class Verification:
             self._decide("inconclusive", "unclassified", "hold")
         else:
             self._decide("pass", "equivalence_proven", "advance")
+
+    def _is_tainted(self) -> bool:
+        """Return whether the proof may hold answers from before and after a change, which look as if they stuck.
+
+        Answers that really stick do so in every attempt.
+        """
+        if self.now >= self.split.settle_until or self._tainted == _TAINTED_MOST:
+            return False
+        clustered = self.split.dependence().model == "clustered"
+        self._tainted += clustered
+        return clustered
 
     def _nothing_tells_its_version(self) -> bool:
         unknown = self.answers[None]

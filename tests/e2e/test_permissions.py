@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import OpenShop
-from tests.e2e.steps import all_on, release
+from tests.e2e.steps import all_on, own, release, serving
 from tests.shop.operators import ROOT
 from tests.shop.permissions import Permissions
 from tests.shop.systems import SYSTEMS, chosen
@@ -34,4 +34,5 @@ def test_a_release_a_way_back_and_a_cleanup_need_no_more_than_the_documented_rol
         shop.run("rollback", **user).require()
         shop.run("cleanup", **user).require()
     all_on(shop, "v1")
-    assert {name for name in shop.objects() if name.startswith("Deployment/")} == {"Deployment/web-v1"}
+    assert set(serving(shop)) == {"v1"}
+    assert not own(shop, "v2") & set(shop.objects()), "the cleanup was allowed to remove it"

@@ -146,6 +146,17 @@ def test_sticky_connections_are_inconclusive_whatever_the_counts_say() -> None:
     assert verification.reason == "dependent_samples"
 
 
+def test_answers_from_before_and_after_a_change_are_not_taken_for_sticky_ones() -> None:
+    gateway = splitting(0.5)
+
+    def changing(index: int) -> tuple[str, Sample]:
+        return ("v1" if index // 5 % 2 else "v2", answer(index)) if index < 150 else gateway(index)
+
+    assert verify(claim("50", delta=1000, settle=0), changing).reason == "dependent_samples"
+    verification = verify(claim("50", delta=1000), changing)
+    assert (verification.verdict, verification.split.attempts) == ("pass", 2)
+
+
 def test_health_is_proven_by_as_many_answers_as_it_takes_when_asked_for() -> None:
     verification = verify(claim("100", prove_health=True), lambda i: ("v2", answer(i)))
     assert verification.verdict == "pass"

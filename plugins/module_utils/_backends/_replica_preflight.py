@@ -143,7 +143,8 @@ def _of_other_pods(around: Surroundings) -> Findings:
             Conflict.code,
             f"{words(around.scene.service)} would select {len(others)} pods of neither version during a split: "
             f"{', '.join(others[:3])}{' and more' if len(others) > 3 else ''}",
-            "Scale their version down with gradual.canary.version, or add a label to the selector that they lack.",
+            "Scale their version down with gradual.canary.version (one that is kept for a way back: with "
+            "gradual.canary.cleanup -e canary_keep=0), or add a label to the selector that they lack.",
         )
 
 
