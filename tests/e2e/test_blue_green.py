@@ -280,7 +280,7 @@ def timeless(run: Run) -> list[str]:
 
 
 def test_stages_between_are_refused_before_anything_is_touched(one: Shop) -> None:
-    before = one.objects()
+    before = one.settled_objects()
     run = release(one, "v2", canary_stages=[10, 100])
     assert run.code != 0
     assert "stage 1 has weight 10 %, and the strategy blue_green switches at once" in run.output

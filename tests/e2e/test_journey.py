@@ -1,11 +1,13 @@
-"""Versions come and go on every traffic system: what each playbook writes is foretold, and nothing is left behind."""
+"""Versions come and go on every traffic system: with few permissions, as foretold, and nothing is left behind."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.conftest import OpenShop
 from tests.e2e.steps import (
@@ -24,13 +26,24 @@ from tests.e2e.steps import (
     users_part,
     words,
 )
+from tests.shop.operators import ROOT
+from tests.shop.permissions import Permissions
 from tests.shop.shop import Shop
 from tests.shop.systems import SYSTEMS, chosen
 
 
+def role_of(backend: str) -> str:
+    """Return the file of docs/rbac for a traffic system: that of its backend."""
+    example = ROOT / "inventories" / (SYSTEMS[backend].example or backend) / "hosts.yml"
+    return str(yaml.safe_load(example.read_text())["all"]["hosts"]["shop"]["canary_backend"]["type"])
+
+
 @pytest.fixture(params=chosen(SYSTEMS))
-def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
-    """A shop on each traffic system, in which somebody has an object of their own."""
+def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Iterator[Shop]:
+    """A shop on each traffic system, in which somebody has an object of their own.
+
+    Who releases there may do what the Role in docs/rbac allows, and no more.
+    """
     opened = open_shop(request.param)
     settings = {
         "apiVersion": "v1",
@@ -39,7 +52,10 @@ def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
         "data": {"greeting": "hello"},
     }
     opened.access.operator().create(settings)
-    return opened
+    with Permissions(opened.access, role_of(request.param), opened.namespace) as permissions:
+        opened.inventory["canary_cluster"] = permissions.options()
+        opened.operator.inventory.write_text(json.dumps({"all": {"hosts": {"shop": opened.inventory}}}))
+        yield opened
 
 
 def test_versions_come_and_go_as_foretold_and_leave_nothing_behind(shop: Shop) -> None:
@@ -55,7 +71,9 @@ def test_versions_come_and_go_as_foretold_and_leave_nothing_behind(shop: Shop) -
 
 def _a_release_and_the_way_back(shop: Shop) -> None:
     approved = {"canary_stages": ASKING, "canary_approve": "web/v2/50"}
-    evidence = said(foretold(shop, "release", canary_version="v2", **approved))
+    run = foretold(shop, "release", canary_version="v2", **approved)
+    assert "may not" not in run.output, "the documented role lacks something"
+    evidence = said(run)
     assert evidence.startswith("All traffic of web is on v2 | 50 % proven: "), evidence
     assert "100 % proven: " in evidence
     all_on(shop, "v2")

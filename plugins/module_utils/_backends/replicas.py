@@ -256,7 +256,11 @@ class Replicas(Backend):
         if record is not None:
             self._require_own_version(scene, record)
             if not record.promoted:
-                return record
+                if scene.selected is not Selected.STABLE:
+                    return record
+                # The number is no weight then: somebody needed more since the canary was attached.
+                grown = max(record.stable_replicas, scene.layout.stable)
+                return dataclasses.replace(record, stable_replicas=grown)
         if scene.stable == self.target.version:
             raise Conflict(
                 f"{words(scene.service)} selects the pods of {self.target.canary_service} already: "
