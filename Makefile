@@ -76,10 +76,10 @@ lab: setup ## bring the lab up (LAB="up traefik"; LAB=status, LAB=down, LAB="log
 	@tests/lab/lab $(or $(LAB),up)
 
 contract: setup ## every backend against the same facts, on the lab's controllers (CONTRACT="-k name" for some)
-	@$(ON_CLUSTER) $(PYTEST) -n 3 tests/contract $(CONTRACT)
+	@$(ON_CLUSTER) $(PYTEST) -n 3 --dist worksteal tests/contract $(CONTRACT)
 
 e2e: setup ## the playbooks end to end, on the lab (E2E="tests/e2e/x.py -k name" for some)
-	@$(ON_CLUSTER) $(PYTEST) -n 3 $(if $(filter tests/%,$(E2E)),,tests/e2e) $(E2E)
+	@$(ON_CLUSTER) $(PYTEST) -n 3 --dist worksteal $(if $(filter tests/%,$(E2E)),,tests/e2e) $(E2E)
 
 across: setup ## the playbooks across two clusters, on the lab and another one beside it
 	@tools/on-two-clusters.sh "core traefik" $(PYTEST) tests/e2e/test_across_clusters.py $(ACROSS)

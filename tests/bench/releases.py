@@ -17,6 +17,7 @@ _CURLS = 100
 _SAMPLES_A_STAGE = 495
 
 # What the targets allowed above the reference that was measured beside them: see "How it was measured" in report.py.
+_FIRST_WRITE_S, _FIRST_WRITE_OF_EMPTY = 0.20, round(0.20 / 0.49, 2)
 _STAGE_MS, _STAGE_ABOVE_MS = 50, 50 - 14
 _RELEASE_S, _RELEASE_ABOVE_S = 1.4, round(1.4 - 0.49, 2)
 
@@ -40,6 +41,7 @@ def first_write(site: Site, rounds: int) -> list[Row]:
         _series(runs[form], lambda run: run.to_first_write) for form in ("ours", "module", "facts", "shell")
     )
     above = ours.minus(empty)
+    of_empty = above.median / empty.median
     return [
         Row(
             "G1",
@@ -56,8 +58,10 @@ def first_write(site: Site, rounds: int) -> list[Row]:
             above.show(2),
             f"module: {module.minus(empty).show(2)}; an empty play takes {empty.show(2)}",
             module.minus(empty).median / above.median,
-            "<= 0.20",
-            above.median <= 0.20,
+            f"<= {_FIRST_WRITE_S:.2f}",
+            above.median <= _FIRST_WRITE_S,
+            f"{of_empty:.2f} of an empty play; <= {_FIRST_WRITE_OF_EMPTY}",
+            of_empty <= _FIRST_WRITE_OF_EMPTY,
         ),
     ]
 
