@@ -26,10 +26,10 @@ class Summary:
 
     def text(self) -> str:
         """Return the page."""
-        lines = [f"  {sentence}" for sentence in _proofs(self.good)]
+        lines = [f"  {proof['msg']}" for proof in self.good.proofs]
         refused = [result["msg"] for result in self.bad.values_of("ansible.builtin.fail")]
         lines += [f"v3 was {'refused' if self.bad.code else 'NOT refused'}:", *(f"  {text}" for text in refused[-1:])]
-        requests = sum(values["sent"] for values in self.good.values("requests") + self.bad.values("requests"))
+        requests = sum(proof["requests"]["sent"] for proof in self.good.proofs + self.bad.proofs)
         failed, served = self.load["failed"], self.load["versions"]
         return "\n".join(
             [
@@ -41,7 +41,3 @@ class Summary:
                 f"users who got v3: {served.get('v3', {}).get('answers', 0)}",
             ]
         )
-
-
-def _proofs(run: Run) -> list[str]:
-    return [result["msg"] for result in run.values_of("gradual.canary.verify") if "verdict" in result]

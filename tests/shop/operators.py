@@ -37,6 +37,12 @@ class Run:
         """Return a return value of every task that has it, in order."""
         return [result[key] for result in self._each() if key in result]
 
+    @property
+    def proofs(self) -> list[dict[str, Any]]:
+        """Return the values of each proof, in order: of `verify`, or of `traffic` that proved its own change."""
+        found = (result.get("proof") or result for result in self._each())
+        return [values for values in found if "verdict" in values and "requests" in values]
+
     def _each(self) -> Iterator[dict[str, Any]]:
         """Yield each task's result, and for a task with a loop that of each round."""
         for result in self.results:
