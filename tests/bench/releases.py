@@ -16,10 +16,10 @@ _STAGES = ((10, 0), (50, 10), (100, 50))
 _CURLS = 100
 _SAMPLES_A_STAGE = 495
 
-# What the targets allowed above the reference that was measured beside them: see "How it was measured" in report.py.
-_FIRST_WRITE_S, _FIRST_WRITE_OF_EMPTY = 0.20, round(0.20 / 0.49, 2)
-_STAGE_MS, _STAGE_ABOVE_MS = 50, 50 - 14
-_RELEASE_S, _RELEASE_ABOVE_S = 1.4, round(1.4 - 0.49, 2)
+# The targets, and how often the reference that was measured beside them: see "How it was measured" in report.py.
+_FIRST_WRITE_S, _FIRST_WRITE_SCALED = 0.20, round(0.20 / 0.49, 2)
+_STAGE_MS, _STAGE_SCALED = 50, round(50 / 14, 1)
+_RELEASE_S, _RELEASE_SCALED = 1.4, round(1.4 / 0.49, 1)
 
 
 def first_write(site: Site, rounds: int) -> list[Row]:
@@ -60,8 +60,8 @@ def first_write(site: Site, rounds: int) -> list[Row]:
             module.minus(empty).median / above.median,
             f"<= {_FIRST_WRITE_S:.2f}",
             above.median <= _FIRST_WRITE_S,
-            f"{of_empty:.2f} of an empty play; <= {_FIRST_WRITE_OF_EMPTY}",
-            of_empty <= _FIRST_WRITE_OF_EMPTY,
+            f"{of_empty:.2f} of an empty play; <= {_FIRST_WRITE_SCALED}",
+            of_empty <= _FIRST_WRITE_SCALED,
         ),
     ]
 
@@ -113,7 +113,7 @@ def stage(site: Site, rounds: int) -> list[Row]:
 
     def judged(what: str, form: str, stages: int, naive: str, times: Series) -> Row:
         ours = slope(form, stages)
-        above = ours.median - floor.median
+        times_nothing = ours.median / floor.median
         return Row(
             "G2",
             what,
@@ -122,8 +122,8 @@ def stage(site: Site, rounds: int) -> list[Row]:
             times.median / ours.median,
             f"<= {_STAGE_MS}",
             ours.median <= _STAGE_MS,
-            f"{above:.0f} above a task that does nothing ({floor.show(0)}); <= {_STAGE_ABOVE_MS}",
-            above <= _STAGE_ABOVE_MS,
+            f"{times_nothing:.1f} x a task that does nothing ({floor.show(0)}); <= {_STAGE_SCALED}",
+            times_nothing <= _STAGE_SCALED,
         )
 
     role = slope("role", _SOME)
@@ -142,7 +142,7 @@ def stage(site: Site, rounds: int) -> list[Row]:
             role.show(0),
             f"shell: {shell.show(0)}",
             shell.median / role.median,
-            scaled=f"{role.median - floor.median:.0f} above a task that does nothing",
+            scaled=f"{role.median / floor.median:.1f} x a task that does nothing",
         ),
     ]
 
@@ -177,7 +177,7 @@ def release(site: Site, rounds: int) -> list[Row]:
 
     def judged(what: str, form: str) -> Row:
         ours = seconds[form]
-        above = ours.minus(empty)
+        times_empty = ours.median / empty.median
         return Row(
             "G3",
             what,
@@ -186,8 +186,8 @@ def release(site: Site, rounds: int) -> list[Row]:
             play.median / ours.median,
             f"<= {_RELEASE_S}",
             ours.median <= _RELEASE_S,
-            f"{above.show(2)} above an empty play ({empty.show(2)}); <= {_RELEASE_ABOVE_S}",
-            above.median <= _RELEASE_ABOVE_S,
+            f"{times_empty:.1f} x an empty play ({empty.show(2)}); <= {_RELEASE_SCALED}",
+            times_empty <= _RELEASE_SCALED,
         )
 
     return [
@@ -200,7 +200,7 @@ def release(site: Site, rounds: int) -> list[Row]:
             role.show(2),
             f"play: {play.show(2)}",
             play.median / role.median,
-            scaled=f"{role.minus(empty).show(2)} above an empty play",
+            scaled=f"{role.median / empty.median:.1f} x an empty play",
         ),
         Row(
             "G3",

@@ -65,13 +65,12 @@ class Row:
 
 _METHOD = """\
 - Each target was written on another machine, beside a reference measured there. "Target" is the absolute figure as it
-  was written; "scaled to this machine" is the same target relative to the same reference, measured here in turn with
-  ours. Neither replaces the other. A time that has a floor nobody can take away is scaled as a difference: what the
-  target allowed above the floor there is allowed above the floor here. A rate, and CPU of a sample, as a ratio.
-  - G1: 0.20 s above an empty play, where one took 0.49: 0.41 of it, for both are imports, and take as much longer.
-  - G2: 50 ms where a task that does nothing (an action plugin without content) took 14: 36 ms above one such task.
-    However many tasks a stage has, one is taken off.
-  - G3: 1.4 s where an empty play took 0.49: 0.91 s above an empty play.
+  was written; "scaled to this machine" is the same target as a multiple of the same reference, measured here in turn
+  with ours: a machine that takes twice as long for the one may take twice as long for the other. Neither replaces the
+  other.
+  - G1: 0.20 s above an empty play, where one took 0.49: 0.41 of it.
+  - G2: 50 ms where a task that does nothing (an action plugin without content) took 14: 3.6 times such a task.
+  - G3: 1.4 s where an empty play took 0.49: 2.9 times an empty play.
   - G4: 5,000 a second where wrk had 10,045: half of wrk's; with TLS 1,000 where wrk had 3,069: a third. CPU 0.10 ms
     where wrk took 0.036: 2.8 times wrk's. wrk's CPU with TLS was not measured there, so that target is absolute only.
 - G1, G2, G3, G9, G10: the collection is installed from its archive. The API is a fixture without TLS that answers at
