@@ -79,7 +79,7 @@ def own(shop: Shop, *versions: str) -> set[str]:
 
 def released(shop: Shop) -> set[str]:
     """Return the objects that a release changes, and that are not a version's own."""
-    return ROUTES | ({"Deployment/web", "Rollout/web"} if shop.system.in_place else set())
+    return ROUTES | ({"Deployment/web", "Rollout/web", "Service/web-preview"} if shop.system.in_place else set())
 
 
 def nothing_changes(run: Run) -> None:
