@@ -110,8 +110,8 @@ def users_part(item: dict[str, Any]) -> dict[str, Any]:
     if copy["kind"] == "Service":
         copy["spec"].pop("selector")
     if copy["kind"] in ("Deployment", "Rollout"):
-        for key in ("template", "replicas"):
-            copy["spec"].pop(key)
+        for key in ("template", "replicas", "paused"):
+            copy["spec"].pop(key, None)
         noted = copy["metadata"].pop("annotations", {})
         copy["metadata"]["annotations"] = {key: noted[key] for key in set(noted).difference(OF_A_TEMPLATE)}
     if copy["kind"] == "HTTPRoute":
