@@ -37,9 +37,11 @@ def tables(results: Results) -> str:
     )
     dates = sorted({entry["date"] for name in systems for entry in results[name].values()})
     machines = sorted({entry["machine"] for name in systems for entry in results[name].values()})
-    when = dates[0] if len(set(dates)) == 1 else f"{dates[0]} to {dates[-1]}"
-    counted = f"Counted on {when}, everything on one machine: {'; '.join(machines)}." if dates else "Not counted yet."
-    return "\n".join((counted, "", lost, times, by_condition)) if systems else f"{counted}\n"
+    if not dates:
+        return "Not counted yet.\n"
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    counted = f"Counted on {when}, everything on one machine: {'; '.join(machines)}."
+    return "\n".join((counted, "", lost, times, by_condition))
 
 
 LOST = ("Backend", "Requests", "New connections", "Kept connections", "Four seconds long", "Lost")

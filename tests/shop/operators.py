@@ -153,8 +153,9 @@ def recorded(record: Path) -> list[dict[str, Any]]:
 def install(target: Path) -> None:
     """Build the collection's archive and install it below `target`, as a user does."""
     tools = Path(sys.executable).parent
+    # A collection on Python's path counts as installed, and would not be installed again.
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "ANSIBLE_HOME": str(target / "home"),
     }
