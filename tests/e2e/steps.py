@@ -109,9 +109,11 @@ def users_part(item: dict[str, Any]) -> dict[str, Any]:
         copy["metadata"].pop(key, None)
     if copy["kind"] == "Service":
         copy["spec"].pop("selector")
+    if copy["kind"] == "Rollout":
+        copy["spec"].pop("replicas")
+        assert not copy["spec"].pop("paused", False), "a Rollout is left held"
     if copy["kind"] in ("Deployment", "Rollout"):
-        for key in ("template", "replicas", "paused"):
-            copy["spec"].pop(key, None)
+        copy["spec"].pop("template")
         noted = copy["metadata"].pop("annotations", {})
         copy["metadata"]["annotations"] = {key: noted[key] for key in set(noted).difference(OF_A_TEMPLATE)}
     if copy["kind"] == "HTTPRoute":
