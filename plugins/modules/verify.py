@@ -236,7 +236,9 @@ evidence:
   type: dict
   sample: {alpha: 0.008, beta: 0.0001, log_e_fail: -2.1, log_threshold_pass: 4.8, log_threshold_fail: 9.2}
 dependence:
-  description: Whether answers look independent. C(clustered) answers make the verdict inconclusive.
+  description:
+    - Whether answers look independent (C(random)), come in turns (C(round_robin)) or stick together (C(clustered)).
+    - C(clustered) answers make the verdict inconclusive.
   returned: always
   type: dict
   sample: {model: random, runs_z: 0.3, dispersion: 0.98, connections: 495, requests_per_connection: 1}

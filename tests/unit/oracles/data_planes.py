@@ -40,3 +40,16 @@ def smooth_round_robin(weights: Mapping[str, int], workers: int, chance: random.
         chosen = max(credit, key=lambda version: credit[version])
         credit[chosen] -= total
         yield chosen
+
+
+def rotation(pods: Mapping[str, int], workers: int, chance: random.Random) -> Iterator[str]:
+    """Take one pod after the other in the order of their addresses, all of one version before those of the next.
+
+    Workers begin anywhere and do not know of each other's turns; a request goes to any of them.
+    """
+    order = [version for version, number in pods.items() for _pod in range(number)]
+    turns = [chance.randrange(len(order)) for _worker in range(workers)]
+    while True:
+        worker = chance.randrange(workers)
+        turns[worker] += 1
+        yield order[turns[worker] % len(order)]
