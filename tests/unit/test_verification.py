@@ -147,10 +147,11 @@ def test_sticky_connections_are_inconclusive_whatever_the_counts_say() -> None:
 
 
 def test_answers_from_before_and_after_a_change_are_not_taken_for_sticky_ones() -> None:
-    gateway = splitting(0.5)
+    gateway, chance = splitting(0.5), random.Random(11)
+    before = ["v2" if chance.random() < 0.5 else "v1" for _turn in range(30)]
 
     def changing(index: int) -> tuple[str, Sample]:
-        return ("v1" if index // 5 % 2 else "v2", answer(index)) if index < 150 else gateway(index)
+        return (before[index // 5], answer(index)) if index < 150 else gateway(index)
 
     assert verify(claim("50", delta=1000, settle=0), changing).reason == "dependent_samples"
     verification = verify(claim("50", delta=1000), changing)
