@@ -26,9 +26,9 @@ sys.path[:0] = [str(HERE.parents[1]), str(Path(sys.prefix) / "collections")]
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends import BACKENDS  # noqa: E402 - as above
 from tests.bench import noticing, published, report  # noqa: E402 - found by the line above
-from tests.bench.audit import Audit  # noqa: E402
 from tests.bench.measure import Series  # noqa: E402
 from tests.contract.systems.gateway_api import GatewayApiOnTraefik  # noqa: E402
+from tests.shop.audit import AuditLog  # noqa: E402
 from tests.shop.operators import Run, install  # noqa: E402
 from tests.shop.shop import Shop  # noqa: E402
 from tests.shop.systems import SYSTEMS, Object, System  # noqa: E402
@@ -161,7 +161,7 @@ def _measured(name: str, folder: Path, turns: int, rate: int) -> Measured:
             print(f"  {name}: stages", flush=True)
             overhead = _stages(shop)
             print(f"  {name}: noticing", flush=True)
-            changes = noticing.noticed(shop, _STABLE, _CANARY, turns, Audit(shop.namespace).last_write)
+            changes = noticing.noticed(shop, _STABLE, _CANARY, turns, AuditLog(shop.namespace))
             shop.run("rollback").require()
         print(f"  {name}: release", flush=True)
         release = shop.run("release", canary_version=_RELEASED).require()

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from ansible_collections.gradual.canary.plugins.module_utils._task import Task
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
 from ansible_collections.gradual.canary.plugins.module_utils._verification import Claim, Verification
 from ansible_collections.gradual.canary.plugins.modules import traffic, verify
+from tests.shop.audit import AuditLog, answered, is_of_a_tool
 from tests.shop.shop import Shop
+
+_LATEST = 5.0  # seconds after which a write is in the log
 
 RATE = 500
 """Requests of the observer in a second: its answers are this exact."""
@@ -46,11 +49,8 @@ class Noticed:
     after: float
 
 
-def noticed(shop: Shop, stable: str, canary: str, turns: int, last_write: Callable[[], float]) -> list[Noticed]:
-    """Move all traffic to the canary and back so many times; the canary has to be attached at weight 0.
-
-    last_write: says when the API server answered the last write, in seconds since the epoch.
-    """
+def noticed(shop: Shop, stable: str, canary: str, turns: int, log: AuditLog) -> list[Noticed]:
+    """Move all traffic to the canary and back so many times; the canary has to be attached at weight 0."""
     program = [sys.executable, str(Path(__file__).with_name("prober.py"))]
     prober = subprocess.Popen(
         [*program, shop.system.address, shop.hostname, str(RATE)],
@@ -63,7 +63,7 @@ def noticed(shop: Shop, stable: str, canary: str, turns: int, last_write: Callab
     try:
         assert prober.stdout.readline(), "the observer gets no answers"
         changes: list[Change | None] = [
-            _changed(shop, stable, canary, last_write, weight=weight) for weight in ("100", "0") * turns
+            _changed(shop, stable, canary, log, weight=weight) for weight in ("100", "0") * turns
         ]
         prober.stdin.close()
         answers = json.loads(prober.stdout.readline())
@@ -81,7 +81,7 @@ def judged(change: Change, answers: Sequence[tuple[float, str]]) -> Noticed:
     return Noticed(last - change.written, change.counted - last)
 
 
-def _changed(shop: Shop, stable: str, canary: str, last_write: Callable[[], float], *, weight: str) -> Change | None:
+def _changed(shop: Shop, stable: str, canary: str, log: AuditLog, *, weight: str) -> Change | None:
     moved = _moved(shop, canary, weight)
     claim = Claim(
         stable=stable,
@@ -111,9 +111,18 @@ def _changed(shop: Shop, stable: str, canary: str, last_write: Callable[[], floa
     if verification.verdict != "pass":
         print(f"    {weight} % was not proven and does not count: {verification.reason}", flush=True)
         return None
-    written = last_write() - time.time() + time.monotonic()
+    written = _last_write(log) - time.time() + time.monotonic()
     leaves = stable if weight == "100" else canary
     return Change(leaves, written, counted)
+
+
+def _last_write(log: AuditLog) -> float:
+    """Return when the latest write was answered, in seconds since the epoch; waits until the log has it."""
+    deadline = time.monotonic() + _LATEST
+    while not (writes := [entry for entry in log.news() if is_of_a_tool(entry)]):
+        assert time.monotonic() < deadline, "the audit log has nothing of the write"
+        time.sleep(0.05)
+    return answered(writes[-1])
 
 
 def _moved(shop: Shop, canary: str, weight: str) -> dict[str, Any]:

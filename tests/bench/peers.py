@@ -23,9 +23,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(Path(sys.prefix) / "collections")]
 
 from tests.bench import argo, report, truth  # noqa: E402 - found by the line above
-from tests.bench.audit import Audit  # noqa: E402
 from tests.contract.cluster_access import Access  # noqa: E402
 from tests.contract.systems.ingress_nginx import IngressNginxSystem  # noqa: E402
+from tests.shop.audit import AuditLog, is_of_a_tool  # noqa: E402
 from tests.shop.load import Load  # noqa: E402
 from tests.shop.operators import install  # noqa: E402
 from tests.shop.shop import Shop, inventory_of  # noqa: E402
@@ -97,7 +97,7 @@ class Meter:
 
     def __init__(self, namespace: str, address: str, hostname: str, folder: Path) -> None:
         self.load = Load(address, hostname, folder / "load.json", rate=_RATE, long=0, kept=_KEPT)
-        self._audit = Audit(namespace)
+        self._audit = AuditLog(namespace)
         self._counted = (0, 0)
 
     def passed(self) -> tuple[int, int, int]:
@@ -105,7 +105,7 @@ class Meter:
         counts = self.load.count()
         requests, failed = counts["requests"] - self._counted[0], counts["failed"] - self._counted[1]
         self._counted = (counts["requests"], counts["failed"])
-        return requests, failed, sum(self._audit.writes().values())
+        return requests, failed, sum(map(is_of_a_tool, self._audit.news()))
 
     def last_answer(self, version: str) -> float:
         """Return when this version answered last, in seconds since the epoch."""

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
 import secrets
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -25,10 +22,10 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._contract
 from ansible_collections.gradual.canary.plugins.module_utils._backends.argo_rollouts import ArgoRollouts
 from tests.contract.cluster_access import Access, Object, Operator
 from tests.contract.systems.argo_rollouts import ArgoRolloutsSystem, rollout, template
+from tests.shop.audit import AuditLog, audit_log
 from tests.shop.systems import chosen
 
 PLUGIN = "kubectl-argo-rollouts"
-LAB = Path(__file__).resolve().parents[1] / "lab" / "lab.py"
 STEPS: list[Object] = [{"setWeight": 50}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
 SECONDS = 60.0
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -99,9 +96,7 @@ class Watched:
         self.access = access
         self.operator: Operator = access.operator()
         self.namespace = namespace
-        path = subprocess.run([sys.executable, LAB, "audit"], capture_output=True, text=True, check=True).stdout
-        self.log = Path(path.strip())
-        self._read_to = self.log.stat().st_size  # it has all writes of the cluster since it was made
+        self._log = AuditLog(namespace)
         self._entries: list[Object] = []
 
     def make(self, state: str) -> str:
@@ -165,21 +160,13 @@ class Watched:
 
     def entries(self, name: str) -> list[Object]:
         """Return the accepted writes to a Rollout, in order."""
-        with self.log.open("rb") as lines:
-            lines.seek(self._read_to)
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    break  # it is being written
-                self._read_to += len(line)
-                if self.namespace.encode() in line:
-                    self._entries.append(json.loads(line))
+        self._entries += self._log.news()
         return [
             entry
             for entry in self._entries
             if entry.get("objectRef", {}).get("resource") == "rollouts"
             and entry["objectRef"].get("name") == name
             and entry["verb"] in ("patch", "update")
-            and entry.get("responseStatus", {}).get("code") == 200
         ]
 
     @staticmethod
@@ -216,7 +203,7 @@ def bare(value: Any) -> Any:
 @pytest.fixture(scope="module")
 def watched(access: Access) -> Iterator[Watched]:
     missing = ArgoRolloutsSystem.missing(access.operator())
-    if missing or os.environ.get("CANARY_TEST_KUBECONFIG") or shutil.which(PLUGIN) is None:
+    if missing or not audit_log() or shutil.which(PLUGIN) is None:
         pytest.skip(f"needs the lab, for its audit log, and {PLUGIN}: {missing}")
     namespace = f"contract-argo-writes-{secrets.token_hex(3)}"
     operator = access.operator()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import collections
 import copy
-import json
-import os
 import secrets
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,8 +29,8 @@ from tests.contract.cluster_access import Access, Object
 from tests.contract.conftest import Enter
 from tests.contract.systems.base import outcome
 from tests.contract.systems.deployment import NAME, REPLICAS, SERVERS_OWN, DeploymentSystem, template
+from tests.shop.audit import AuditLog, audit_log, is_of_a_tool
 
-LAB = Path(__file__).parents[1] / "lab" / "lab"
 TEN, TWENTY_FIVE, FIFTY = Weight.percent(10), Weight.percent(25), Weight.percent(50)
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
@@ -323,21 +320,16 @@ ACTIONS: dict[str, tuple[list[str], Callable[[DeploymentControl], Any]]] = {
 }
 
 
-def audited(log: Path, start: int, namespace: str) -> list[Object]:
-    """Return what the API server answered to writes to the Deployment's spec by its users, since a place in the log."""
-    with log.open() as lines:
-        lines.seek(start)
-        entries = [json.loads(line) for line in lines if f'"namespace":"{namespace}"' in line]
+def answers(log: AuditLog) -> list[Object]:
+    """Return what the API server answered to new writes to the Deployment's spec by its users."""
     return [
         entry["responseObject"]
-        for entry in entries
+        for entry in log.news()
         if entry["verb"] in ("patch", "update")
         and entry["objectRef"]["resource"] == "deployments"
         and entry["objectRef"].get("name") == NAME
         and "subresource" not in entry["objectRef"]
-        and "kube-controller-manager" not in entry.get("userAgent", "")
-        and entry["stage"] == "ResponseComplete"
-        and entry["responseStatus"]["code"] == 200
+        and is_of_a_tool(entry)
     ]
 
 
@@ -354,9 +346,8 @@ def stored(item: Object) -> Object:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_the_deployment_is_written_as_kubectl_writes_it(system: DeploymentSystem, action: str) -> None:
-    if not shutil.which("kubectl") or os.environ.get("CANARY_TEST_KUBECONFIG"):
+    if not shutil.which("kubectl") or not audit_log():
         pytest.skip("needs kubectl, and the audit log of the lab")
-    log = Path(subprocess.run([LAB, "audit"], capture_output=True, text=True, check=True).stdout.strip())
     words, act = ACTIONS[action]
     command = ["kubectl", "-n", system.namespace, "rollout", *words, f"deployment/{NAME}"]
     found, notes = [], []
@@ -365,9 +356,9 @@ def test_the_deployment_is_written_as_kubectl_writes_it(system: DeploymentSystem
         notes.append(released(system))
         if action == "resume":
             system.operator.edit("Deployment", NAME, system.namespace, {"spec": {"paused": True}})
-        start = log.stat().st_size
+        log = AuditLog(system.namespace)
         do()
-        found.append([stored(item) for item in audited(log, start, system.namespace)])
+        found.append([stored(item) for item in answers(log)])
     (theirs,), (ours,) = found
     assert ours["spec"] == theirs["spec"]
     assert ours["metadata"] == theirs["metadata"]

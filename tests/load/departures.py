@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import FIELD_MANAGER
+from tests.shop.audit import Entry, answered
 
 AFTER_SECONDS = 0.2
 """How much before the write's answer the last request to the old version may be sent: the write had begun then."""
@@ -49,46 +47,18 @@ class Departure:
     endpoints: float | None = None
 
 
-class AuditLog:
-    """What is written to one namespace from now on."""
-
-    def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
-        self._path = audit_log()
-        self._from = self._path.stat().st_size if self._path else 0
-
-    def events(self) -> list[Event]:
-        if self._path is None:
-            return []
-        with self._path.open("rb") as log:
-            log.seek(self._from)
-            return list(events_in((line for line in log if self._namespace.encode() in line), self._namespace))
-
-
-def audit_log() -> Path | None:
-    """Return the audit log that a lab keeps in the folder above its kubeconfigs; other clusters show none."""
-    log = Path(os.environ.get("KUBECONFIG", "")).absolute().parent.parent / "audit.log"
-    return log if log.is_file() else None
-
-
-def events_in(lines: Iterator[bytes], namespace: str) -> Iterator[Event]:
-    """Yield the writes that were carried out."""
-    for line in lines:
-        if not line.endswith(b"\n"):
-            return  # being written
-        entry = json.loads(line)
-        about = entry.get("objectRef") or {}
-        uri = str(entry.get("requestURI"))
-        status = int((entry.get("responseStatus") or {}).get("code", 0))
-        done = entry.get("stage") == "ResponseComplete" and 200 <= status < 300
-        if done and about.get("namespace") == namespace and "dryRun=" not in uri:
-            yield Event(
-                at=seconds(entry["stageTimestamp"]),
-                verb=entry["verb"],
-                resource=about.get("resource", ""),
-                name=about.get("name", ""),
-                ours=f"fieldManager={FIELD_MANAGER}" in uri,
-            )
+def events_in(entries: Iterable[Entry]) -> list[Event]:
+    """Return the writes of an audit log as events."""
+    return [
+        Event(
+            at=answered(entry),
+            verb=entry["verb"],
+            resource=entry["objectRef"].get("resource", ""),
+            name=entry["objectRef"].get("name", ""),
+            ours=f"fieldManager={FIELD_MANAGER}" in entry["requestURI"],
+        )
+        for entry in entries
+    ]
 
 
 def departures(versions: Mapping[str, Any], events: Sequence[Event]) -> list[Departure]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.load.departures import AuditLog, Departure, departures, seconds
+from tests.load.departures import Departure, Event, departures, events_in, seconds
 from tests.load.report import Report, Row
+from tests.shop.audit import AuditLog
 from tests.shop.load import Load
 from tests.shop.operators import Run
 from tests.shop.shop import Shop, inventory_of
@@ -94,6 +95,7 @@ class Journey:
             self.shop.open()
             output = self._home / f"load-{self.shop.namespace}.json"
             self._log = AuditLog(self.shop.namespace)
+            self._events: list[Event] = []
             self.load = Load(self.shop.address, self.shop.hostname, output, **self._load)
             try:
                 self._require_carried()
@@ -154,7 +156,8 @@ class Journey:
 
     def departures(self, counts: dict[str, Any]) -> list[Departure]:
         """Return when versions left, by what the load counted and the API server's audit log."""
-        return departures(counts["versions"], self._log.events())
+        self._events += events_in(self._log.news())
+        return departures(counts["versions"], self._events)
 
     @property
     def times_to_zero(self) -> list[float]:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from tests.bench import published, report
-from tests.bench.audit import Audit
 from tests.bench.measure import Clock, in_turn
 from tests.bench.noticing import Change, judged
 from tests.bench.report import Row
@@ -45,38 +40,6 @@ def test_a_proof_that_counts_too_early_is_noticed_before_the_change() -> None:
 def test_the_next_change_back_is_not_taken_for_an_old_answer() -> None:
     noticed = judged(Change("v1", written=0.9, counted=1.1), [(1.0, "v1"), (1.1, "v2"), (9.0, "v1")])
     assert noticed.after == pytest.approx(0.1)
-
-
-def _event(verb: str = "patch", agent: str = "rollouts-controller/v1", **more: Any) -> str:
-    event = {
-        "stage": "ResponseComplete",
-        "verb": verb,
-        "userAgent": agent,
-        "objectRef": {"namespace": "shop"},
-        "stageTimestamp": "2026-11-21T12:00:00.250000Z",
-        **more,
-    }
-    return json.dumps(event) + "\n"
-
-
-def test_only_new_writes_by_tools_in_the_namespace_are_counted(tmp_path: Path) -> None:
-    log = tmp_path / "audit.log"
-    log.write_text(_event())
-    audit = Audit("shop", log)
-    with log.open("a") as lines:
-        lines.write(_event() + _event("get") + _event(agent="kube-controller-manager/v1") + _event(agent="curl/8"))
-        lines.write(_event(objectRef={"namespace": "elsewhere"}) + _event(stage="ResponseStarted"))
-        lines.write(_event()[:20])  # still being written
-    assert audit.writes() == {"rollouts-controller": 1, "curl": 1}
-    assert not audit.writes()
-
-
-def test_the_last_write_is_the_time_of_its_answer(tmp_path: Path) -> None:
-    log = tmp_path / "audit.log"
-    log.touch()
-    audit = Audit("shop", log)
-    log.write_text(_event(stageTimestamp="2026-11-21T11:00:00Z") + _event())
-    assert audit.last_write() == 1795262400.25
 
 
 def test_a_late_benchmark_stops_at_three_rounds(monkeypatch: pytest.MonkeyPatch) -> None:

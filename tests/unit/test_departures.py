@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
-from typing import Any
 
 from tests.load.departures import Departure, Event, departures, events_in
 
@@ -52,23 +50,15 @@ def test_a_version_that_left_twice_is_two_departures() -> None:
     assert [each.seconds for each in found] == [0.5, 0.25]
 
 
-def test_only_writes_that_were_carried_out_in_the_namespace_count() -> None:
-    def line(**changes: Any) -> bytes:
-        entry = {
-            "stage": "ResponseComplete",
-            "stageTimestamp": at(5),
-            "verb": "patch",
-            "requestURI": "/x?fieldManager=gradual.canary",
-            "objectRef": {"namespace": "shop", "resource": "services", "name": "web"},
-            "responseStatus": {"code": 200},
-            **changes,
-        }
-        return json.dumps(entry).encode() + b"\n"
-
-    others = [
-        line(objectRef={"namespace": "other", "resource": "services"}),
-        line(responseStatus={"code": 422}),
-        line(requestURI="/x?fieldManager=gradual.canary&dryRun=All"),
-        line()[:-10],
+def test_an_entry_of_the_audit_log_is_an_event() -> None:
+    entry = {
+        "stageTimestamp": at(5),
+        "verb": "patch",
+        "requestURI": "/x?fieldManager=gradual.canary",
+        "objectRef": {"namespace": "shop", "resource": "services", "name": "web"},
+    }
+    others = {**entry, "requestURI": "/x?fieldManager=somebody"}
+    assert events_in([entry, others]) == [
+        Event(5.0, "patch", "services", "web", ours=True),
+        Event(5.0, "patch", "services", "web", ours=False),
     ]
-    assert list(events_in(iter([line(), *others]), "shop")) == [Event(5.0, "patch", "services", "web", ours=True)]
