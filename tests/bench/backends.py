@@ -55,7 +55,7 @@ class Measured:
     published: float | None
 
     def cells(self) -> list[str]:
-        sampled = list(_proofs(self.release))
+        sampled = self.release.proofs
         seconds = sum(each["requests"]["duration_s"] for each in sampled)
         answers = sum(each["requests"]["sent"] for each in sampled)
         sleeping = published.SLEEP * len(published.STAGES)
@@ -262,13 +262,6 @@ def _requests(run: Run) -> str:
     """Return how many requests to the API the stages of a release took, as the verb says."""
     found = [each["result"]["cluster"]["requests"] for each in run.results if "proof" in each["result"]]
     return f"{statistics.median(found):.0f} ({min(found)}-{max(found)})" if found else "-"
-
-
-def _proofs(run: Run) -> Iterator[dict[str, Any]]:
-    for line in run.results:
-        values = line["result"].get("proof") or line["result"]
-        if "verdict" in values and "requests" in values:
-            yield values
 
 
 def _document(table: str, turns: int, left: list[str], seconds: float, load: float) -> str:

@@ -211,7 +211,7 @@ def _our_release(gateway: str, access: Access, folder: Path) -> Iterator[list[st
             meter.passed()
             released = shop.run("release", canary_version="v2").require()
             time.sleep(_ENDING)
-            proofs = [values["msg"] for values in _proofs(released.results)]
+            proofs = [values["msg"] for values in released.proofs]
             (half,) = [message for message in proofs if message.startswith("50 %")]
             yield row("release 10-50-100", released.seconds, None, f"{len(proofs)} proofs; {half}")
             held = shop.run("release", canary_version="v4", canary_stages=[10, {"weight": 50, "approve": True}, 100])
@@ -221,13 +221,13 @@ def _our_release(gateway: str, access: Access, folder: Path) -> Iterator[list[st
             back = shop.run("rollback").require()
             time.sleep(_ENDING)
             zero = meter.last_answer("v4") - at
-            yield row("abort at 50 % (rollback)", back.seconds, zero, [*_proofs(back.results)][-1]["msg"])
+            yield row("abort at 50 % (rollback)", back.seconds, zero, back.proofs[-1]["msg"])
             if gateway != _WITH_BAD_VERSION:
                 return
             refused = shop.run("release", canary_version="v3")
             assert refused.code, "the bad version should be refused"
             time.sleep(_ENDING)
-            failed = [values["msg"] for values in _proofs(refused.results) if values["verdict"] == "fail"]
+            failed = [values["msg"] for values in refused.proofs if values["verdict"] == "fail"]
             yield row("bad version", refused.seconds, None, failed[0] if failed else "nothing")
 
 
@@ -247,13 +247,6 @@ def _steps(*, stop: bool) -> list[dict[str, Any]]:
 
 def _healthy(status: dict[str, Any]) -> bool:
     return bool(status.get("phase") == "Healthy" and status.get("currentPodHash") == status.get("stableRS"))
-
-
-def _proofs(results: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for line in results:
-        values = line["result"].get("proof") or line["result"]
-        if "verdict" in values and "requests" in values:
-            yield values
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import yaml
 from tests.bench import api
 from tests.bench.gateway import HOST, Gateway, free_ports, until_answered
 from tests.bench.measure import Finished, run
-from tests.shop.operators import ROOT, install
+from tests.shop.operators import ROOT, install, proofs_in
 
 Task = dict[str, Any]
 TARGETS = 100
@@ -41,21 +41,15 @@ class Played:
 
     @property
     def samples(self) -> int:
-        return sum(result["requests"]["sent"] for result in self._verified)
+        return sum(result["requests"]["sent"] for result in proofs_in(self.results))
 
     @property
     def sampling_seconds(self) -> float:
-        return float(sum(result["requests"]["duration_s"] for result in self._verified))
+        return float(sum(result["requests"]["duration_s"] for result in proofs_in(self.results)))
 
     @property
     def without_sampling(self) -> float:
         return self.finished.wall - self.sampling_seconds
-
-    @property
-    def _verified(self) -> list[dict[str, Any]]:
-        """Return the values of every proof: of the verb verify, or of a task of traffic that proved its own change."""
-        values = (line["result"].get("proof") or line["result"] for line in self.results)
-        return [each for each in values if "requests" in each]
 
 
 class Site:

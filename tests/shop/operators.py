@@ -39,14 +39,10 @@ class Run:
 
     @property
     def proofs(self) -> list[dict[str, Any]]:
-        """Return the values of each proof, in order: of `verify`, or of `traffic` that proved its own change."""
-        found = (result.get("proof") or result for result in self._each())
-        return [values for values in found if "verdict" in values and "requests" in values]
+        return proofs_in(self.results)
 
     def _each(self) -> Iterator[dict[str, Any]]:
-        """Yield each task's result, and for a task with a loop that of each round."""
-        for result in self.results:
-            yield from result["result"].get("results") or [result["result"]]
+        return each_value(self.results)
 
     def values_of(self, action: str) -> list[dict[str, Any]]:
         """Return the results of every task with this action, in order."""
@@ -55,6 +51,18 @@ class Run:
     def require(self) -> Run:
         assert self.code == 0, self.output
         return self
+
+
+def each_value(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield what each task returned, and for a task with a loop what each of its rounds did."""
+    for result in results:
+        yield from result["result"].get("results") or [result["result"]]
+
+
+def proofs_in(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the values of each proof, in order: of `verify`, or of `traffic` that proved its own change."""
+    found = (values.get("proof") or values for values in each_value(results))
+    return [values for values in found if "verdict" in values and "requests" in values]
 
 
 class Operator:
