@@ -77,6 +77,27 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
+    "annotations",
+    [
+        {"affinity": "cookie", "affinity-canary-behavior": "legacy"},
+        # A hash chooses among the pods of a version, after the weight has chosen the version (balancer.lua).
+        {"upstream-hash-by": "$remote_addr"},
+    ],
+)
+def test_what_leaves_the_choice_to_the_weight_is_not_sticky(annotations: dict[str, str]) -> None:
+    given = {f"{PREFIX}/{key}": value for key, value in annotations.items()}
+    setting = with_main(ingress("web", "web.example", "web", given))
+    assert seen(setting=dataclasses.replace(setting, controller=named("ingress-nginx"))) == []
+
+
+def test_only_a_controller_that_knows_the_legacy_behaviour_is_trusted_with_it() -> None:
+    given = {f"{PREFIX}/affinity": "cookie", f"{PREFIX}/affinity-canary-behavior": "legacy"}
+    setting = with_main(ingress("web", "web.example", "web", given))
+    for_traefik = dataclasses.replace(setting, controller=named("traefik"))
+    assert seen(setting=for_traefik) == [("warning", "sticky")]
+
+
+@pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"ingress_class": None}, ("error", "class_missing")),

@@ -28,8 +28,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._errors import Conf
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object, words
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
 
-_STICKY: t.Final = ("affinity", "upstream-hash-by")
-
 
 def findings_of(scene: Scene) -> tuple[Finding, ...]:
     """Return everything that is in the way of a split, most basic first."""
@@ -110,18 +108,17 @@ def _of_main(scene: Scene) -> Findings:
             "Name the Ingress of the stable version with backend.ingress.",
         )
     given = annotations_of(setting.main)
-    for key in _STICKY:
-        value = given.get(f"{setting.prefix}/{key}")
-        if value:
-            cookie = given.get(f"{setting.prefix}/session-cookie-name") if key == "affinity" else None
-            yield Finding(
-                "warning",
-                "sticky",
-                f"{words(setting.main)} has {key}: {value}{f' (cookie {cookie})' if cookie else ''}, so that clients "
-                "stay where they are whatever the weight, and a split of requests is not that of users",
-                "Remove the annotation for the release, or expect new clients only to follow the weight. "
-                "Verify with populations: [cookies] to see it.",
-            )
+    affinity, cookie = (given.get(f"{setting.prefix}/{key}") for key in ("affinity", "session-cookie-name"))
+    legacy = given.get(f"{setting.prefix}/affinity-canary-behavior") == "legacy"
+    if affinity and not (legacy and setting.controller.frees_canary_from_affinity):
+        yield Finding(
+            "warning",
+            "sticky",
+            f"{words(setting.main)} has affinity: {affinity}{f' (cookie {cookie})' if cookie else ''}, so that clients "
+            "stay where they are whatever the weight, and a split of requests is not that of users",
+            "Remove the annotation for the release, or expect new clients only to follow the weight. "
+            "Verify with populations: [cookies] to see it.",
+        )
 
 
 def _of_canary_ingress(scene: Scene) -> Findings:

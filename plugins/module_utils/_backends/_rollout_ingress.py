@@ -113,14 +113,6 @@ def _sticky(item: Object, prefix: str) -> Findings:
             "with a cookie see none of the canary while the Rollout reports its weight",
             f"Remove {prefix}/affinity for the release, or set {prefix}/affinity-canary-behavior: legacy.",
         )
-    if given.get(f"{prefix}/upstream-hash-by"):
-        yield Finding(
-            "warning",
-            "sticky",
-            f"{words(item)} has upstream-hash-by: {given[f'{prefix}/upstream-hash-by']}; a split of requests is not "
-            "that of users",
-            "Remove the annotation for the release.",
-        )
 
 
 def _shadowed(cluster: Cluster, item: Object, prefix: str) -> Findings:
