@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.contract.cluster_access import Access
 from tests.shop.routes import OtherRoutes
+from tests.shop.systems import SYSTEMS
 
 BURNING_SECONDS = 900
 _BURN = f"import time\nend = time.monotonic() + {BURNING_SECONDS}\nwhile time.monotonic() < end: pass"
@@ -25,7 +26,7 @@ Surrounding = Callable[[str, Access], contextlib.AbstractContextManager[None]]
 @contextlib.contextmanager
 def many_routes(backend: str, access: Access) -> Iterator[None]:
     """200 other routes in the cluster: weights take effect late, and after the status says so."""
-    with OtherRoutes(backend, access):
+    with OtherRoutes(SYSTEMS[backend].other, access):
         yield
 
 

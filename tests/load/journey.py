@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import time
@@ -70,7 +71,8 @@ class Journey:
         self.backend = backend
         self.report = report
         self.variant = variant
-        workload = {**inventory_of(backend, SYSTEMS[backend], "", "")["canary_workload"], "env": environment or {}}
+        environment = environment or {}
+        workload = {**inventory_of(backend, SYSTEMS[backend], "", "")["canary_workload"], "env": environment}
         self.shop = Shop(
             backend,
             home,
@@ -78,6 +80,7 @@ class Journey:
             # Enough under way that the rate is kept when answers take a while.
             client={"rate": max(100, RATE), "concurrency": 64, **(client or {})},
             by_service=True,
+            prepare=lambda item: _carry_load(item, environment),
             **{
                 "canary_stages": stages(SYSTEMS[backend]),
                 "canary_drain": DRAIN,
@@ -189,6 +192,17 @@ class Journey:
 
     def _named(self, scenario: str) -> str:
         return f"{self.variant}: {scenario}" if self.variant else scenario
+
+
+def _carry_load(item: dict[str, Any], environment: dict[str, str]) -> None:
+    """Give the pods of a Rollout's first version the time and the variables that those of the others have."""
+    if item["kind"] != "Rollout":
+        return
+    delay = DRAIN + math.ceil(SYSTEMS["argo_rollouts"].propagation)
+    item["spec"]["strategy"]["canary"].update(scaleDownDelaySeconds=delay, abortScaleDownDelaySeconds=delay)
+    pod = item["spec"]["template"]["spec"]
+    pod["terminationGracePeriodSeconds"] = 30
+    pod["containers"][0]["env"] = [{"name": name, "value": value} for name, value in environment.items()]
 
 
 def _lost(failed: int) -> str:

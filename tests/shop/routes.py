@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import secrets
 import threading
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.contract.cluster_access import Access
-from tests.contract.systems.ingress_nginx import SERVED, IngressNginxSystem
+from tests.contract.systems.ingress_nginx import IngressNginxSystem
 
 Object = dict[str, Any]
 
@@ -24,15 +23,12 @@ MOST_SECONDS = 120.0
 class OtherRoutes:
     """200 routes of 8 rules in a namespace of their own, one of them changed every second by somebody else."""
 
-    def __init__(self, backend: str, access: Access) -> None:
+    def __init__(self, make: Callable[[str, int], Object], access: Access) -> None:
+        """make: returns the route with this number in this namespace; a function of this file."""
         self._operator = access.operator()
         self._namespace = f"others-{secrets.token_hex(3)}"
-        self._make, self._kind = {
-            "gateway_api": (_http_route, "HTTPRoute"),
-            **{name: (functools.partial(_ingress, served), "Ingress") for name, served in SERVED.items()},
-            "istio": (_virtual_service, "VirtualService"),
-            **dict.fromkeys(("replicas", "deployment"), (_service, "Service")),  # what kube-proxy reads
-        }[backend]
+        self._make = make
+        self._kind = str(make("", 0)["kind"])
         self._ended = threading.Event()
         self._changes = threading.Thread(target=self._keep_changing, daemon=True)
 
@@ -78,7 +74,7 @@ class OtherRoutes:
             self._operator.edit(self._kind, f"other-{change % ROUTES}", self._namespace, note)
 
 
-def _http_route(namespace: str, number: int) -> Object:
+def other_http_route(namespace: str, number: int) -> Object:
     gateway = os.environ.get("CANARY_TEST_GATEWAY", "projectcontour/contour").partition("/")
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -98,7 +94,7 @@ def _http_route(namespace: str, number: int) -> Object:
     }
 
 
-def _ingress(served: type[IngressNginxSystem], namespace: str, number: int) -> Object:
+def other_ingress(served: type[IngressNginxSystem], namespace: str, number: int) -> Object:
     backend = {"service": {"name": "other", "port": {"number": 8080}}}
     paths = [{"path": f"/{rule}", "pathType": "Prefix", "backend": backend} for rule in range(RULES)]
     return {
@@ -112,7 +108,8 @@ def _ingress(served: type[IngressNginxSystem], namespace: str, number: int) -> O
     }
 
 
-def _service(namespace: str, number: int) -> Object:
+def other_service(namespace: str, number: int) -> Object:
+    """Return what kube-proxy reads."""
     ports = [{"name": f"port-{rule}", "port": 8080 + rule} for rule in range(RULES)]
     return {
         "apiVersion": "v1",
@@ -122,7 +119,7 @@ def _service(namespace: str, number: int) -> Object:
     }
 
 
-def _virtual_service(namespace: str, number: int) -> Object:
+def other_virtual_service(namespace: str, number: int) -> Object:
     route = [{"destination": {"host": "other", "port": {"number": 8080}}}]
     return {
         "apiVersion": "networking.istio.io/v1",

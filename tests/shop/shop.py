@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,11 +38,13 @@ class Shop:
         namespace: str = "shop",
         client: Mapping[str, Any] | None = None,
         by_service: bool = False,
+        prepare: Callable[[Object], None] = lambda item: None,
         **changes: Any,
     ) -> None:
         """changes: variables that differ from the example inventory's; client: the same for canary_client.
 
         by_service: clients come by the cluster address of the system's Service, and not by a route that leads to it.
+        prepare: changes an object of the system's before it is made.
         """
         self.system: System = SYSTEMS[backend]
         self.access = Access()
@@ -53,6 +55,7 @@ class Shop:
         self.inventory["canary_client"] = {**self.inventory["canary_client"], **(client or {})}
         self.address = self.system.address
         self._service = self.system.service if by_service else ""
+        self._prepare = prepare
         self.operator = Operator(home, self.inventory)
 
     def remove_leftover(self) -> None:
@@ -68,13 +71,15 @@ class Shop:
         cluster = self.access.operator()
         cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
         for item in self.system.objects(self.namespace, self.hostname):
+            self._prepare(item)
             cluster.create(item)
         if self._service:
             self.run("deploy", canary_version="v1").require()
             self._come_by_service()
         playbook = self.operator.home / "open.yml"
         playbook.write_text(yaml.safe_dump(_OPENING, sort_keys=False))
-        self.operator.run(str(playbook), canary_version="v1").require()
+        has_first_version = self.system.has_first_version
+        self.operator.run(str(playbook), canary_version="v1", has_first_version=has_first_version).require()
 
     def run(self, playbook: str, *arguments: str, **variables: Any) -> Run:
         """Run one of the collection's playbooks by its short name."""
@@ -137,7 +142,11 @@ _OPENING: list[dict[str, Any]] = [
         "gather_facts": False,
         "module_defaults": {"group/gradual.canary.cluster": "{{ canary_cluster }}"},
         "tasks": [
-            {"name": "Deploy the first version", "ansible.builtin.include_role": {"name": "gradual.canary.deploy"}},
+            {
+                "name": "Deploy the first version",
+                "ansible.builtin.include_role": {"name": "gradual.canary.deploy"},
+                "when": "not has_first_version",
+            },
             {
                 "name": "Wait until clients get it",
                 "gradual.canary.verify": {"stable": "v1", "canary": "v1", "weight": 100, "settle_timeout": 60},

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.contract.systems import argo_rollouts
 from tests.contract.systems.ingress_nginx import Apig, IngressNginxReal, IngressNginxSystem
+from tests.shop import routes
 
 Object = dict[str, Any]
 
@@ -21,11 +22,13 @@ class System:
     """A traffic system: where clients connect, its lab tiers, and the objects that lead to v1 of the application.
 
     propagation: seconds a change takes at most until every answer follows it (measured on the lab).
+    other: makes one of other people's routes, so that a cluster can be full of them.
     kinds: those of its objects that a cluster without it does not know.
     example: the inventory that shows it, where that is another one's too.
     stages: the percents of a release under load; what it can reach of 10, 50 and 100.
     service: where connections are shared out by kube-proxy, the Service whose cluster address clients under load use.
-    in_place: whether all versions are templates of the one Deployment `web`.
+    in_place: whether all versions are templates of the one workload `web`.
+    has_first_version: whether the objects bring the pods of v1 themselves.
     """
 
     backend: str
@@ -33,11 +36,13 @@ class System:
     tiers: tuple[str, ...]
     propagation: float
     objects: Callable[[str, str], list[Object]]
+    other: Callable[[str, int], Object]
     kinds: tuple[str, ...] = ()
     example: str = ""
     stages: tuple[int, ...] = (10, 50, 100)
     service: str = ""
     in_place: bool = False
+    has_first_version: bool = False
 
 
 def _gateway_api(namespace: str, hostname: str) -> list[Object]:
@@ -144,6 +149,7 @@ SYSTEMS = {
             ("core",),
             0.035,
             _gateway_api,
+            routes.other_http_route,
         ),
         System(
             "ingress_nginx",
@@ -151,6 +157,7 @@ SYSTEMS = {
             ("core", "traefik"),
             1.8,
             functools.partial(_ingress, IngressNginxSystem),
+            functools.partial(routes.other_ingress, IngressNginxSystem),
         ),
         System(
             "ingress_nginx_real",
@@ -158,6 +165,7 @@ SYSTEMS = {
             ("core", "ingress_nginx"),
             1.9,
             functools.partial(_ingress, IngressNginxReal),
+            functools.partial(routes.other_ingress, IngressNginxReal),
             example="ingress_nginx",
         ),
         System(
@@ -166,6 +174,7 @@ SYSTEMS = {
             ("core", "traefik"),
             1.8,
             functools.partial(_ingress, Apig),
+            functools.partial(routes.other_ingress, Apig),
         ),
         System(
             "istio",
@@ -173,6 +182,7 @@ SYSTEMS = {
             ("core", "istio"),
             0.13,
             _istio,
+            routes.other_virtual_service,
             ("VirtualService", "DestinationRule"),
         ),
         System(
@@ -181,6 +191,7 @@ SYSTEMS = {
             ("core",),
             0.035,
             _replicas,
+            routes.other_service,
             service="web",
         ),
         System(
@@ -189,6 +200,7 @@ SYSTEMS = {
             ("core",),
             0.035,
             _deployment,
+            routes.other_service,
             service="web",
             in_place=True,
         ),
@@ -198,8 +210,10 @@ SYSTEMS = {
             ("core", "traefik", "argo"),
             1.8,
             _argo_rollouts,
+            functools.partial(routes.other_ingress, IngressNginxSystem),
             ("Rollout",),
             in_place=True,
+            has_first_version=True,
         ),
     )
 }
