@@ -1,7 +1,7 @@
 """Real load through whole releases: no request is lost, and a bad version is taken back before users notice.
 
     tests/lab/lab exec -- .venv/bin/pytest tests/load                   # everything
-    tests/lab/lab exec -- .venv/bin/pytest tests/load -m "not variant"  # on a quiet cluster with ordinary pods only
+    tests/lab/lab exec -- .venv/bin/pytest tests/load -m "not variant"  # the shorter form, on a quiet cluster
 
 One test at a time: each needs the machine's whole attention. What was counted is printed at the end, in a table.
 """

@@ -14,7 +14,7 @@ from tests.contract.cluster_access import Access
 from tests.load.conditions import ABRUPT, BUSY, ROUTES, Condition
 from tests.load.journey import HELD, RATE, Journey, stages
 from tests.load.report import Report
-from tests.load.way import cut_by_nature, none_lost, whole_way
+from tests.load.way import cut_by_nature, none_lost, there_and_back, whole_way
 from tests.shop.systems import SYSTEMS, chosen
 
 LEAST = 20 * RATE
@@ -25,6 +25,14 @@ SLOW = {"LATENCY": "400ms"}
 SLOW_STAGES = [{"weight": 10, "verify": {"profile": "quick", "latency": {"p95": 0.2, "rollback_above": 0.3}}}, 100]
 
 
+@pytest.mark.parametrize("backend", chosen(SYSTEMS))
+def test_no_request_is_lost_when_a_version_comes_and_goes(backend: str, home: Path, report: Report) -> None:
+    with Journey(backend, home, report) as journey:
+        there_and_back(journey)
+        assert none_lost(journey)["requests"] >= LEAST
+
+
+@pytest.mark.variant
 @pytest.mark.parametrize("backend", chosen(SYSTEMS))
 def test_no_request_is_lost_on_the_whole_way_of_versions(backend: str, home: Path, report: Report) -> None:
     with Journey(backend, home, report) as journey:

@@ -1,4 +1,4 @@
-"""The whole way of versions, as every backend has to go it under load."""
+"""The ways of versions that every backend has to go under load."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ def whole_way(journey: Journey) -> None:
     journey.step("abort at 50 %", "rollback")
     journey.step("rollback after promotion", "rollback")
     journey.step("cleanup", "cleanup")
+
+
+def there_and_back(journey: Journey) -> None:
+    """Release v2 by the last two stages, and go back to v1: the shorter form."""
+    journey.step("release of v2", "release", canary_version="v2", canary_stages=stages(journey.shop.system)[-2:])
+    journey.step("rollback after promotion", "rollback")
 
 
 def cut_by_nature(backend: str, condition: Condition) -> frozenset[str]:
