@@ -115,8 +115,11 @@ def test_it_makes_no_difference_in_which_zone_now_is_told() -> None:
         assert NIGHTS.closes(now) == at("2026-10-25T02:00:00Z")
         assert NIGHTS.seconds_left(now) == 1800
         assert NIGHTS.next_opening(now) == at("2026-10-26T01:00:00Z")
-    early = parse_schedule(window(rrule="FREQ=DAILY;BYHOUR=0;BYMINUTE=45"))
-    assert early.is_open(at("2026-03-29T01:30:00Z").astimezone(ZoneInfo("Europe/Berlin")))  # 03:30
+    early = window(rrule="FREQ=DAILY;BYHOUR=0;BYMINUTE=45")
+    schedule = parse_schedule([window(timezone="Asia/Kolkata"), early])
+    now = at("2026-03-29T01:30:00Z").astimezone(ZoneInfo("Europe/Berlin"))  # 03:30
+    assert schedule.is_open(now)
+    assert schedule.zone(now).key == "Europe/Berlin"
 
 
 def test_a_moment_without_a_time_zone_is_refused() -> None:
@@ -245,12 +248,12 @@ def test_a_rule_that_never_matches_is_refused_after_a_short_search(rrule: str) -
     assert clock.process_time() - begun < 10
 
 
-@pytest.mark.parametrize("rrule", ["FREQ=DAILY;BYHOUR=0,6,12,18", "FREQ=HOURLY;BYMINUTE=0,15,30,45"])
+@pytest.mark.parametrize("rrule", ["FREQ=DAILY;BYHOUR=0,6,12,18", "FREQ=HOURLY"])
 def test_a_rule_that_matches_often_for_a_long_time_is_answered_soon(rrule: str) -> None:
     schedule = parse_schedule(window(rrule=rrule, start="1970-01-01", duration="10m", timezone="UTC"))
     begun = clock.process_time()
     assert schedule.next_opening(at("2199-12-30T23:55:00Z")) == at("2199-12-31T00:00:00Z")
-    assert clock.process_time() - begun < 5
+    assert clock.process_time() - begun < 1
 
 
 def test_the_weekly_rule_of_a_window_without_a_start_is_the_same_whenever_it_is_asked() -> None:
@@ -317,6 +320,9 @@ def test_beyond_the_horizon_nothing_opens() -> None:
     schedule = parse_schedule([], {"from": "2026-01-01", "until": "2036-01-10", "timezone": "UTC"})
     assert schedule.next_opening(at("2026-01-05T00:00:00Z")) is None
     assert schedule.next_opening(at("2026-01-20T00:00:00Z")) == at("2036-01-11T00:00:00Z")
+    years = window(rrule="FREQ=YEARLY;BYYEARDAY=1", duration="366d", timezone="UTC")
+    schedule = parse_schedule(years, {"from": "2026-01-01", "until": "2036-06-01"})
+    assert schedule.next_opening(at("2026-01-05T00:00:00Z")) is None
 
 
 def frozen(**freeze: object) -> Schedule:
@@ -578,8 +584,8 @@ def test_a_schedule_that_cannot_be_meant_is_refused_with_its_place_and_key(
         ("FREQ=YEARLY;BYMONTH=2", "names no day; add BYDAY, or give the window a start"),
         ("FREQ=DAILY;INTERVAL=2", "has INTERVAL, which counts from a start; give the window one"),
         ("FREQ=DAILY;COUNT=1", "has COUNT, which counts from a start; give the window one"),
-        ("FREQ=HOURLY;BYMINUTE=0,10,20,30,40", "matches more than 96 times a day; name fewer hours and minutes"),
-        ("FREQ=DAILY;BYMINUTE=0,30;BYSECOND=0,1,2,3;BYHOUR=" + ",".join(map(str, range(13))), "matches more than 96"),
+        ("FREQ=HOURLY;BYMINUTE=0,30", "matches more than 24 times a day; name fewer hours and minutes"),
+        ("FREQ=DAILY;BYMINUTE=0,30;BYSECOND=0,30;BYHOUR=0,1,2,3,4,5,6", "matches more than 24"),
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused_with_its_part(rrule: object, message: str) -> None:
