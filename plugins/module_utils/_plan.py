@@ -40,11 +40,11 @@ _UNITS: t.Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def seconds(value: object, where: str) -> int:
     """Return the seconds of a duration such as ``90``, ``"5m"`` or ``"1h30m"``; InvalidInput when it is none."""
     text = str(value).strip()
-    if text.isdigit():
+    if re.fullmatch(r"[0-9]+", text):
         return int(text)
-    if not re.fullmatch(r"(\d+[smhd])+", text):
+    if not re.fullmatch(r"([0-9]+[smhd])+", text):
         raise InvalidInput(f"{where} {value!r} is not a duration; write seconds, or 30s, 5m, 1h30m")
-    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhd])", text))
+    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)([smhd])", text))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,6 +35,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import Wei
         ([{"weight": 10, "verify": "sloppy"}, 100], r"profile 'sloppy' is unknown; allowed: quick, standard, strict"),
         ([{"weight": 10, "approve": {"promt": "?"}}, 100], r"stage 1: approve has unknown keys: promt"),
         ([{"weight": 10, "bake": "5 minutes"}, 100], r"stage 1: bake '5 minutes' is not a duration"),
+        ([{"weight": 10, "bake": "\u00b2"}, 100], r"stage 1: bake '\u00b2' is not a duration"),
         ([{"weight": 10, "matches": [{"headr": "x"}]}, 100], r"has unknown keys \['headr'\]"),
     ],
 )
