@@ -11,16 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._sampling import Sampling
-from ansible_collections.gradual.canary.plugins.module_utils._task import Task
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Weight
 from ansible_collections.gradual.canary.plugins.module_utils._verification import Claim, Verification
 from ansible_collections.gradual.canary.plugins.modules import traffic, verify
 from tests.shop.audit import AuditLog, answered, is_of_a_tool
 from tests.shop.shop import Shop
+from tests.shop.verbs import perform, validated
 
 _LATEST = 5.0  # seconds after which a write is in the log
 
@@ -96,7 +93,7 @@ def _changed(shop: Shop, stable: str, canary: str, log: AuditLog, *, weight: str
     )
     client = {name: shop.inventory["canary_client"][name] for name in ("url", "address", "identify")}
     given = {**client, "stable": stable, "canary": canary, "weight": weight}
-    sampling = Sampling(_validated(verify.ARGUMENTS, given))
+    sampling = Sampling(validated(verify.ARGUMENTS, given))
     verification = Verification(claim, time.monotonic())
     counted, seen = 0.0, (0, 0)
     with sampling.sampler() as sampler:
@@ -127,21 +124,6 @@ def _last_write(log: AuditLog) -> float:
 
 def _moved(shop: Shop, canary: str, weight: str) -> dict[str, Any]:
     """Set a weight with the verb, in this process, as its action plugin does."""
-    given = {
-        **shop.inventory["canary_cluster"],
-        "namespace": shop.namespace,
-        "app": shop.inventory["canary_app"],
-        "version": canary,
-        "backend": shop.inventory["canary_backend"],
-        "weight": weight,
-    }
-    result = Task(_validated(traffic.ARGUMENTS, given)).perform(traffic.run)
+    result = perform(traffic, {**shop.target(canary), "weight": weight})
     assert not result.get("failed"), result["msg"]
     return result
-
-
-def _validated(spec: ArgumentSpec, given: dict[str, Any]) -> dict[str, Any]:
-    validated = ArgumentSpecValidator(**spec.keywords()).validate(given)
-    assert not validated.error_messages, validated.error_messages
-    params: dict[str, Any] = validated.validated_parameters
-    return params

@@ -18,7 +18,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVE
 from tests.contract import workloads
 from tests.contract.cluster_access import Access
 from tests.contract.conftest import Enter
-from tests.contract.systems.ingress_nginx import INSTANCE, PREFIX, Apig, ApigRepointed
+from tests.contract.systems.ingress_nginx import INSTANCE, PREFIX, Apig, ApigRepointed, IngressNginxReal, path
 from tests.contract.test_ingress_nginx import assert_clients_see, only
 
 HEADER = Match("header", "X-Canary", "exact", "yes")
@@ -177,3 +177,23 @@ def test_a_promotion_is_taken_back_by_the_snapshot_of_before(repointed: ApigRepo
     repointed.use().promote()
     assert repointed.use().restore(before).after.stable == "web-v1"
     repointed.ask_until(only("v1"), count=60)
+
+
+def test_the_default_backend_is_led_to_the_new_version_with_the_paths(repointed: ApigRepointed) -> None:
+    """On ingress-nginx it is split with them, by Service and port; on Traefik only the promotion moves it."""
+    rules = [{"host": repointed.hostname, "http": {"paths": [path("/deep", "web-v1")]}}]
+    spec = {"rules": rules, "defaultBackend": path("/", "web-v1")["backend"]}
+    repointed.operator.edit("Ingress", repointed.name, repointed.namespace, {"spec": spec})
+    repointed.ask_until(only("v1"), count=60)
+    repointed.use().set(weight=EVERYTHING)
+    if isinstance(repointed, IngressNginxReal):
+        repointed.ask_until(only("v2"), count=60)
+    assert repointed.use().serves("web-v1")
+    repointed.use().promote()
+    main = repointed.operator.get("Ingress", repointed.name, repointed.namespace)
+    assert main is not None
+    assert services_of(main) == ["web-v2"]
+    assert not repointed.use().serves("web-v1")
+    repointed.ask_until(only("v2"), count=60)
+    repointed.use().detach()
+    assert only("v2")(repointed.ask(60))

@@ -307,11 +307,122 @@ def test_the_template_that_is_staged_is_the_one_that_is_there(argo: ArgoRollouts
     assert backend.cluster.writes == []
 
 
-def test_a_version_that_is_stable_already_is_not_staged_over_itself(argo: ArgoRolloutsSystem) -> None:
+def test_another_template_of_the_stable_version_is_refused_and_the_same_one_is_there(argo: ArgoRolloutsSystem) -> None:
+    """The template that a rollback gave back comes from a ReplicaSet, with everything the API server fills in."""
     backend_of(argo).set(weight=NOTHING)
     backend_of(argo).detach()
-    changed = template("v1", argo.name)
-    changed["spec"]["terminationGracePeriodSeconds"] = 3
+    same, other = template("v1", argo.name), template("v1", argo.name)
+    other["spec"]["terminationGracePeriodSeconds"] = 3
     backend = argo.use("v1")
-    assert not backend.stage(changed).changed
+    assert not backend.stage(same, replicas=5).changed
+    with pytest.raises(Conflict, match=r"serves v1 already.*spec\.terminationGracePeriodSeconds"):
+        backend.stage(other)
     assert backend.cluster.writes == []
+
+
+def test_another_template_of_the_stable_version_is_refused_while_the_next_one_is_staged(
+    argo: ArgoRolloutsSystem,
+) -> None:
+    other = template("v1", argo.name)
+    other["spec"]["terminationGracePeriodSeconds"] = 3
+    backend = argo.use("v1")
+    with pytest.raises(Conflict, match="serves v1 already"):
+        backend.stage(other)
+    assert backend.cluster.writes == []
+    assert backend.stage(template("v1", argo.name)).changed
+    item = argo.wait_for(lambda item: item["status"]["phase"] == "Healthy", "is not Healthy with its stable template")
+    assert item["spec"]["paused"] is False
+
+
+# how pods end
+
+
+def warnings_of(system: ArgoRolloutsSystem) -> dict[str, str]:
+    return {one.code: one.message for one in backend_of(system).preflight() if one.level == "warning"}
+
+
+def edit_strategy(system: ArgoRolloutsSystem, **canary: Any) -> None:
+    system.operator.edit("Rollout", system.name, system.namespace, {"spec": {"strategy": {"canary": canary}}})
+
+
+def test_pods_that_end_under_traffic_are_warned_of_without_a_router_alone(argo: ArgoRolloutsSystem) -> None:
+    assert "no_pre_stop" not in warnings_of(argo)
+    edit_strategy(argo, trafficRouting=None)
+    assert "have no preStop hook" in warnings_of(argo)["no_pre_stop"]
+
+
+def test_a_delay_that_is_shorter_than_the_router_takes_is_warned_of(argo: ArgoRolloutsSystem) -> None:
+    assert "short_delay" not in warnings_of(argo)
+    edit_strategy(argo, scaleDownDelaySeconds=1)
+    assert "1 s after a promotion (scaleDownDelaySeconds)" in warnings_of(argo)["short_delay"]
+
+
+def test_after_a_delay_of_zero_the_pods_of_the_version_before_never_end(argo: ArgoRolloutsSystem) -> None:
+    edit_strategy(argo, scaleDownDelaySeconds=0)
+    assert "never ends the pods" in warnings_of(argo)["endless_pods"]
+    backend_of(argo).set(weight=EVERYTHING)
+    backend_of(argo).promote()
+    time.sleep(5)
+    before = backend_of(argo).workload().of_version("v1")
+    assert before is not None
+    assert before.replicas > 0
+    assert "argo-rollouts.argoproj.io/scale-down-deadline" not in before.annotations
+
+
+# what may not be looked at
+
+
+def test_with_a_role_of_its_namespace_alone_the_preflight_tells_what_it_could_not_look_at(
+    argo: ArgoRolloutsSystem,
+) -> None:
+    rules = [
+        *argo.write_rules,
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["get"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["get", "list", "watch"]},
+    ]
+    group, place = "rbac.authorization.k8s.io", {"name": argo.name, "namespace": argo.namespace}
+    argo.operator.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": place})
+    argo.operator.create({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": place, "rules": rules})
+    argo.operator.create(
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": place,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": argo.name},
+            "subjects": [{"kind": "ServiceAccount", **place}],
+        }
+    )
+    reader = argo.access.connect(token=argo.operator.token(argo.name, argo.namespace))
+    findings = argo.use(cluster=reader).preflight()
+    assert [str(one) for one in findings if one.level == "error"] == []
+    unseen = [one.message for one in findings if one.code == "forbidden"]
+    assert len(unseen) == 2
+    assert any("IngressClass" in message for message in unseen)
+    assert any(f"only the Ingresses of namespace {argo.namespace}" in message for message in unseen)
+
+
+# what hides errors
+
+
+def test_retries_and_destination_rules_that_falsify_the_proof_are_warned_of(routed: ArgoRolloutsSystem) -> None:
+    istio_only(routed)
+    assert not {"retries", "ejection", "unlike"} & set(warnings_of(routed))
+    item: Any = routed.operator.get("VirtualService", routed.name, routed.namespace)
+    http = [{**entry, "retries": {"attempts": 3, "retryOn": "5xx"}} for entry in item["spec"]["http"]]
+    routed.operator.edit("VirtualService", routed.name, routed.namespace, {"spec": {"http": http}})
+    routed.operator.create(
+        {
+            "apiVersion": item["apiVersion"],
+            "kind": "DestinationRule",
+            "metadata": {"name": routed.name, "namespace": routed.namespace},
+            "spec": {"host": routed.name, "trafficPolicy": {"outlierDetection": {"consecutive5xxErrors": 5}}},
+        }
+    )
+    try:
+        warnings = warnings_of(routed)
+        assert "3 times more on 5xx" in warnings["retries"]
+        assert f"DestinationRule {routed.namespace}/{routed.name}" in warnings["ejection"]
+        assert f"no counterpart for {routed.name}-preview" in warnings["unlike"]
+    finally:
+        routed.operator.delete("DestinationRule", routed.name, routed.namespace)

@@ -19,7 +19,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVE
 from tests.contract.cluster_access import Access
 from tests.contract.conftest import Enter
 from tests.contract.systems.base import outcome
-from tests.contract.systems.ingress_nginx import PREFIX, IngressNginxSystem
+from tests.contract.systems.ingress_nginx import PREFIX, IngressNginxSystem, path
 
 HEADER = Match("header", "X-Canary", "exact", "yes")
 COOKIE = Match("cookie", "tester", "always")
@@ -252,6 +252,30 @@ def test_a_canary_that_would_be_ignored_is_found_before_the_release(real: Ingres
         real.ask_until(only("v2"), count=60)
     finally:
         real.operator.delete("Ingress", preview, real.namespace)
+
+
+def test_a_canarys_service_that_is_somebodys_default_backend_is_found_before_the_release(
+    real: IngressNginxSystem,
+) -> None:
+    """As a default backend it is a primary one too, and then the canary is ignored."""
+    preview = f"{real.name}-preview"
+    rules = [{"host": f"preview.{real.hostname}", "http": {"paths": [path("/v1", "web-v1")]}}]
+    spec = {"ingressClassName": real.ingress_class(), "rules": rules, "defaultBackend": path("/", "web-v2")["backend"]}
+    metadata = {"name": preview, "namespace": real.namespace}
+    item = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}
+    real.operator.create(item)
+    try:
+        errors = [finding for finding in real.use().preflight() if finding.level == "error"]
+        assert [finding.code for finding in errors] == ["primary_backend"]
+        assert "the default backend" in errors[0].message
+        assert real.use().serves("web-v2")
+        real.use().set(weight=EVERYTHING)
+        deadline = time.monotonic() + real.use().capabilities.propagation_seconds + 2
+        while time.monotonic() < deadline:
+            assert only("v1")(real.ask(60))
+    finally:
+        real.operator.delete("Ingress", preview, real.namespace)
+    real.ask_until(only("v2"), count=60)
 
 
 def test_a_host_that_is_led_to_a_canarys_service_has_none_while_it_is_a_canary(system: IngressNginxSystem) -> None:

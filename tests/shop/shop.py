@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -13,10 +14,13 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.gradual.canary.plugins.modules import verify
+from ansible_collections.gradual.canary.plugins.modules import version as version_verb
 from tests.contract.cluster_access import Access
 from tests.contract.workloads import IMAGE, PULL
 from tests.shop.operators import ROOT, Operator, Run
 from tests.shop.systems import HOSTNAME, SYSTEMS, Object, System
+from tests.shop.verbs import perform
 
 # Not pods, ReplicaSets, Events and the like, which the cluster makes by itself.
 KINDS_IN_USE = (
@@ -73,13 +77,29 @@ class Shop:
         for item in self.system.objects(self.namespace, self.hostname):
             self._prepare(item)
             cluster.create(item)
+        if not self.system.has_first_version:
+            self._deploy("v1")
         if self._service:
-            self.run("deploy", canary_version="v1").require()
             self._come_by_service()
-        playbook = self.operator.home / "open.yml"
-        playbook.write_text(yaml.safe_dump(_OPENING, sort_keys=False))
-        has_first_version = self.system.has_first_version
-        self.operator.run(str(playbook), canary_version="v1", has_first_version=has_first_version).require()
+        self._wait_until_served("v1")
+
+    def _deploy(self, version: str) -> None:
+        workload = json.loads(json.dumps(self.inventory["canary_workload"]).replace("{{ canary_version }}", version))
+        deployed = perform(version_verb, {**self.target(version), **workload})
+        assert not deployed.get("failed"), deployed["msg"]
+
+    def _wait_until_served(self, version: str) -> None:
+        """Return once clients get it. Until a gateway has the route and the pods, it answers with errors."""
+        claim = {"stable": version, "canary": version, "weight": "100", "settle_timeout": 60}
+        deadline = time.monotonic() + SETTLING_SECONDS
+        while (proof := perform(verify, {**self.inventory["canary_client"], **claim})).get("failed"):
+            assert time.monotonic() < deadline, proof["msg"]
+
+    def target(self, version: str) -> dict[str, Any]:
+        """Return the options that all verbs have which act on one version of the application."""
+        inventory = self.inventory
+        target = {"namespace": self.namespace, "app": inventory["canary_app"], "version": version}
+        return {**inventory["canary_cluster"], **target, "backend": inventory["canary_backend"]}
 
     def run(self, playbook: str, *arguments: str, **variables: Any) -> Run:
         """Run one of the collection's playbooks by its short name."""
@@ -132,34 +152,6 @@ class Shop:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-_OPENING: list[dict[str, Any]] = [
-    {
-        "name": "Open the shop",
-        "hosts": "all",
-        "connection": "local",
-        "gather_facts": False,
-        "module_defaults": {"group/gradual.canary.cluster": "{{ canary_cluster }}"},
-        "tasks": [
-            {
-                "name": "Deploy the first version",
-                "ansible.builtin.include_role": {"name": "gradual.canary.deploy"},
-                "when": "not has_first_version",
-            },
-            {
-                "name": "Wait until clients get it",
-                "gradual.canary.verify": {"stable": "v1", "canary": "v1", "weight": 100, "settle_timeout": 60},
-                "module_defaults": {"gradual.canary.verify": "{{ canary_client }}"},
-                # The gateway answers with errors until it has the route and the pods; verify soon has enough of them.
-                "register": "opened",
-                "until": "opened is succeeded",
-                "retries": 60,
-                "delay": 0.5,
-            },
-        ],
-    }
-]
 
 
 def _is_reached(host: str, port: int) -> bool:

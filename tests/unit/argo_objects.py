@@ -32,8 +32,10 @@ def replica_set(version: str, number: int) -> Object:
     kept = template(version)
     kept["metadata"]["labels"]["rollouts-pod-template-hash"] = f"hash-{version}"
     return {
+        "kind": "ReplicaSet",
         "metadata": {
             "name": f"web-hash-{version}",
+            "namespace": "shop",
             "labels": {"rollouts-pod-template-hash": f"hash-{version}"},
             "annotations": {"rollout.argoproj.io/revision": str(number)},
             "ownerReferences": [{"kind": "Rollout", "name": "web", "uid": "uid-1", "controller": True}],

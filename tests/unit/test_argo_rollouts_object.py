@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _rollout_writes as writes
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_matches import require_there
-from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import (
-    ArgoRollout,
-    is_same_template,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import ArgoRollout
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_steps import Stop
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_writes import Writing
 from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import ROLLOUT, Workload
@@ -223,13 +218,3 @@ def test_check_mode_predicts_what_is_staged() -> None:
     written = patched(healthy.item, writes.with_template(healthy, template("v2"), paused=True).operations)
     staged = healthy.predicted({**healthy.status}, written).predicted_staged()
     assert (staged.is_staged, staged.stable_version, staged.canary_version) == (True, "v1", "v2")
-
-
-def test_a_template_is_the_same_with_what_api_server_and_controller_fill_in() -> None:
-    def one(**changes: Any) -> dict[str, Any]:
-        return {"spec": {"containers": [{"name": "web", "ports": [{"containerPort": 8080}], **changes}]}}
-
-    filled_in = one(ports=[{"containerPort": 8080, "protocol": "TCP"}], resources={})
-    assert is_same_template(one(), filled_in)
-    assert not is_same_template(one(), one(ports=[{"containerPort": 8080, "protocol": "UDP"}]))
-    assert not is_same_template(one(), one(resources={"limits": {"cpu": "1"}}))

@@ -12,7 +12,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._contract
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import named
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_preflight import findings_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_scene import Abroad, Scene, Setting
-from tests.unit.test_ingress_nginx_preflight import PREFIX, ingress, ingress_class, service
+from tests.unit.test_ingress_nginx_preflight import PREFIX, classes, ingress, service
 
 Object = dict[str, Any]
 MAIN = ingress("web", "web.example", "web-v1")
@@ -28,7 +28,7 @@ def seen(
     around = Abroad("route", together=False, stand_ins={}, ingresses=())
     scene = Scene(
         setting=setting,
-        ingress_class=ingress_class(),
+        classes=classes(),
         canary=None,
         others=(),
         everywhere=True,

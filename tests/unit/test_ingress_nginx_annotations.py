@@ -13,6 +13,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
     class_of,
     is_ours,
     routes_of,
+    services_of,
     stable_routes,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
@@ -97,6 +98,42 @@ def test_paths_to_other_things_than_services_are_passed_over() -> None:
 )
 def test_the_class_is_that_of_the_spec_or_of_the_old_annotation(item: dict[str, Any], expected: str | None) -> None:
     assert class_of(item) == expected
+
+
+# the default backend
+
+
+def default(service: str | None, port: int | str = 80) -> dict[str, Any]:
+    number_or_name = {"number": port} if isinstance(port, int) else {"name": port}
+    to = {"service": {"name": service, "port": number_or_name}} if service else {"resource": {"kind": "Bucket"}}
+    return {"defaultBackend": to}
+
+
+def test_an_ingress_leads_to_its_default_backend_too_whether_it_has_paths_or_not() -> None:
+    rules = [rule("a.example", path("/", "web"))]
+    assert services_of(ingress(rules, **default("web-v1"))) == ["web", "web-v1"]
+    assert services_of({"spec": default("web-v1")}) == ["web-v1"]
+    assert services_of(ingress(rules, **default(None))) == ["web"]
+
+
+def test_a_default_backend_is_no_path_and_tells_nothing_of_the_application() -> None:
+    main = ingress([rule("a.example", path("/", "web"))], **default("web-errors"))
+    assert [str(route) for route in routes_of(main)] == ["a.example/"]
+    assert [str(route) for route in stable_routes(main, is_web)] == ["a.example/"]
+
+
+def test_a_default_backend_alone_cannot_be_split_and_the_refusal_says_so() -> None:
+    with pytest.raises(TargetNotFound, match=r"its Services: none \(and web as its default"):
+        stable_routes(ingress([], **default("web")), is_web)
+
+
+@pytest.mark.parametrize("service", ["web", "backoffice"])
+def test_the_canary_ingress_has_no_default_backend_whatever_the_main_ones_is(service: str) -> None:
+    """ingress-nginx would split all paths without a host by it, those of other applications too."""
+    main = ingress([rule("a.example", path("/", "web"))], **default(service))
+    made = canary_ingress("web-canary", main, stable_routes(main, is_web), "web-v2", annotated(canary="true"))
+    assert services_of(made) == ["web-v2"]
+    assert set(made["spec"]) == {"rules"}
 
 
 # the canary Ingress

@@ -16,7 +16,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_
     seconds_to_wait,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_preflight import findings_of
-from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_scene import Scene, Setting
+from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_scene import Classes, Scene, Setting
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import ready_endpoints, ready_pods
 
 Object = dict[str, Any]
@@ -48,11 +48,17 @@ def ingress_class(controller: str = "k8s.io/ingress-nginx") -> Object:
     return {"kind": "IngressClass", "metadata": {"name": "nginx"}, "spec": {"controller": controller}}
 
 
+def classes(**controllers: str) -> Classes:
+    """Return IngressClasses by their controllers; without any, the one of the main Ingress."""
+    given = controllers or {"nginx": "k8s.io/ingress-nginx"}
+    return Classes({name: ingress_class(controller) for name, controller in given.items()})
+
+
 MAIN = ingress("web", "web.example", "web")
 SETTING = Setting(Target("shop", "web", "v2"), MAIN, routes_of(MAIN), "web-canary", PREFIX, named("traefik"), False)
 GOOD = Scene(
     setting=SETTING,
-    ingress_class=ingress_class(),
+    classes=classes(),
     canary=None,
     others=(),
     everywhere=True,
@@ -100,8 +106,9 @@ def test_only_a_controller_that_knows_the_legacy_behaviour_is_trusted_with_it() 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"ingress_class": None}, ("error", "class_missing")),
-        ({"ingress_class": ingress_class("haproxy.org/ingress-controller")}, ("error", "unsupported_controller")),
+        ({"classes": Classes({"nginx": None})}, ("error", "class_missing")),
+        ({"classes": Classes({}, frozenset({"nginx"}))}, ("warning", "forbidden")),
+        ({"classes": classes(nginx="haproxy.org/ingress-controller")}, ("error", "unsupported_controller")),
         ({"setting": dataclasses.replace(SETTING, controller=identify(MAIN))}, ("warning", "controller_unknown")),
         (
             {"setting": with_main(ingress("web", "web.example", "web", {f"{PREFIX}/canary": "true"}))},
@@ -146,10 +153,78 @@ def test_other_ingresses_matter_when_they_share_the_place_or_a_service(other: Ob
     assert seen(others=(other,)) == expected
 
 
-def test_ingresses_of_another_class_do_not_matter() -> None:
-    other = ingress("preview", "preview.example", "web-v2")
-    other["spec"]["ingressClassName"] = "internal"
-    assert seen(others=(other,)) == []
+def with_default(item: Object, service_name: str) -> Object:
+    backend = {"service": {"name": service_name, "port": {"number": 80}}}
+    return {**item, "spec": {**item["spec"], "defaultBackend": backend}}
+
+
+@pytest.mark.parametrize(
+    ("service_name", "expected"),
+    [("web-v2", [("error", "primary_backend")]), ("web", [("warning", "leak")]), ("backoffice", [])],
+)
+def test_a_default_backend_leads_to_a_service_as_a_path_does(service_name: str, expected: list[Any]) -> None:
+    other = with_default(ingress("second", "www.example", "backoffice"), service_name)
+    assert seen(others=(other,)) == expected
+    alone = {**other, "spec": {"ingressClassName": "nginx", "defaultBackend": other["spec"]["defaultBackend"]}}
+    assert seen(others=(alone,)) == expected
+    findings = findings_of(dataclasses.replace(GOOD, others=(alone,)))
+    assert all("the default backend" in finding.message for finding in findings)
+
+
+@pytest.mark.parametrize("service_name", ["web", "backoffice"])
+def test_a_default_backend_of_the_main_ingress_is_in_nobodys_way(service_name: str) -> None:
+    assert seen(setting=with_main(with_default(MAIN, service_name))) == []
+
+
+def of_class(name: str | None, item: Object) -> Object:
+    spec = {key: value for key, value in item["spec"].items() if key != "ingressClassName"}
+    return {**item, "spec": {**spec, "ingressClassName": name} if name else spec}
+
+
+PREVIEW = ingress("preview", "preview.example", "web-v2")
+OTHER_CANARY = ingress("old", "web.example", "web-v0", {f"{PREFIX}/canary": "true"}, "else")
+
+
+@pytest.mark.parametrize(("other", "code"), [(PREVIEW, "primary_backend"), (OTHER_CANARY, "other_canary")])
+@pytest.mark.parametrize(
+    ("controllers", "found"),
+    [
+        ({"internal": "k8s.io/ingress-nginx"}, True),
+        ({"internal": "example.com/ingress-nginx"}, False),
+        # A class that does not exist: nothing says that anybody serves it.
+        ({}, False),
+    ],
+)
+def test_ingresses_of_another_class_matter_when_its_controller_is_the_same(
+    other: Object, code: str, controllers: dict[str, str], found: bool
+) -> None:
+    known = classes(nginx="k8s.io/ingress-nginx", **controllers)
+    assert seen(others=(of_class("internal", other),), classes=known) == ([("error", code)] if found else [])
+
+
+def test_an_ingress_without_a_class_is_not_taken_for_one_of_the_main_ingresss() -> None:
+    assert seen(others=(of_class(None, PREVIEW),)) == []
+
+
+@pytest.mark.parametrize("unread", ["nginx", "internal"])
+def test_what_names_alone_tell_apart_is_warned_of(unread: str) -> None:
+    known = {name: item for name, item in classes(nginx="a/b", internal="a/b").found.items() if name != unread}
+    scene = dataclasses.replace(
+        GOOD,
+        setting=dataclasses.replace(SETTING, controller_given=True),
+        others=(of_class("internal", PREVIEW), of_class(None, PREVIEW)),
+        classes=Classes(known, frozenset({unread})),
+    )
+    found = findings_of(scene)
+    assert {(finding.level, finding.code) for finding in found} == {("warning", "forbidden")}
+    last = found[-1]
+    assert "Ingress shop/preview of class internal" in last.message
+    assert "ingressclasses.networking.k8s.io" in last.remedy
+
+
+def test_ingresses_of_the_same_class_are_found_though_the_class_could_not_be_read() -> None:
+    found = seen(others=(PREVIEW,), classes=Classes({}, frozenset({"nginx"})))
+    assert found == [("warning", "forbidden"), ("error", "primary_backend")]
 
 
 def test_a_canary_of_ours_for_another_version_is_in_the_way() -> None:
@@ -166,11 +241,11 @@ def test_target_ports_by_name_are_each_containers_own() -> None:
 
 def test_a_controller_that_the_user_names_is_believed() -> None:
     setting = dataclasses.replace(SETTING, controller_given=True)
-    assert seen(setting=setting, ingress_class=ingress_class("higress.io/higress-controller")) == []
+    assert seen(setting=setting, classes=classes(nginx="higress.io/higress-controller")) == []
 
 
 def test_every_finding_says_what_to_do() -> None:
-    scene = dataclasses.replace(GOOD, stable_service=None, ingress_class=None, canary_pods=frozenset())
+    scene = dataclasses.replace(GOOD, stable_service=None, classes=Classes({"nginx": None}), canary_pods=frozenset())
     assert all(finding.remedy.endswith(".") and not finding.message.endswith(".") for finding in findings_of(scene))
 
 
@@ -245,12 +320,12 @@ def on_gateway(annotations: Object | None = None, **changes: Any) -> Setting:
 
 
 def test_a_gateway_serves_classes_by_name_so_that_none_need_exist() -> None:
-    assert seen(setting=on_gateway(), ingress_class=None) == []
+    assert seen(setting=on_gateway(), classes=Classes({"nginx": None})) == []
 
 
 def test_an_ingress_bound_to_a_gateway_is_not_judged_by_its_class() -> None:
-    assert seen(setting=on_gateway(), ingress_class=ingress_class("example.com/anything")) == []
-    assert seen(setting=on_gateway({}), ingress_class=ingress_class("example.com/anything")) == [
+    assert seen(setting=on_gateway(), classes=classes(nginx="example.com/anything")) == []
+    assert seen(setting=on_gateway({}), classes=classes(nginx="example.com/anything")) == [
         ("error", "unsupported_controller")
     ]
 

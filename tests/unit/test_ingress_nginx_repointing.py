@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import is_ours, routes_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import (
+    is_ours,
+    routes_of,
+    services_of,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import seconds_to_be_older
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_objects import split_routes
@@ -61,6 +65,41 @@ def test_only_the_wanted_places_lead_elsewhere_and_keep_their_ports() -> None:
         ("/admin", "backoffice", 80),
         ("/shop", "web-v2", 80),
     ]
+
+
+def with_default(service: str, port: int | str = 81) -> Object:
+    return {**MAIN, "spec": {**MAIN["spec"], "defaultBackend": path("", service, port)["backend"]}}
+
+
+def test_a_default_backend_is_led_to_the_new_version_with_the_paths() -> None:
+    main = with_default("web-v1")
+    wanted = {**TO_V2, **places([["", "", "", "web-v2"]])}
+    after = patched(main, repointing(main, wanted))
+    assert services_of(after) == ["backoffice", "web-v2"]
+    assert after["spec"]["defaultBackend"]["service"] == {"name": "web-v2", "port": {"number": 81}}
+    assert leaving(after, wanted) == []
+
+
+def test_a_default_backend_that_is_not_meant_stays() -> None:
+    main = with_default("errors")
+    assert services_of(patched(main, repointing(main, TO_V2))) == ["backoffice", "errors", "web-v2"]
+
+
+def test_a_default_backend_that_somebody_changed_or_added_meanwhile_is_not_written_over() -> None:
+    with pytest.raises(Conflict):
+        patched(with_default("errors"), repointing(with_default("web-v1"), TO_V2))
+    with pytest.raises(Conflict):
+        patched(with_default("web-v1"), repointing(MAIN, TO_V2))
+
+
+def test_the_keeper_names_the_port_of_a_default_backend_too() -> None:
+    main = with_default("web-v1")
+    made = keeper("keeper", main, leaving(main, {**TO_V2, **places([["", "", "", "web-v2"]])}))
+    assert {(route.service, route.port) for route in routes_of(made)} == {
+        ("web-v1", "http"),
+        ("web-v1", 80),
+        ("web-v1", 81),
+    }
 
 
 def test_rules_that_somebody_changed_meanwhile_are_not_written_over() -> None:

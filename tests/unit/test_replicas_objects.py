@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Snapshot, Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_objects import Record, Scene
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_preflight import (
     Surroundings,
@@ -16,9 +16,11 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_
     obstacles_of,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._replica_ratio import Selected
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict
+from ansible_collections.gradual.canary.plugins.module_utils._backends.replicas import Replicas
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidInput
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import patched
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Weight
+from tests.unit.known_cluster import known
 
 Object = dict[str, Any]
 NAME, VERSION = "app.kubernetes.io/name", "app.kubernetes.io/version"
@@ -232,3 +234,12 @@ def test_pods_that_end_at_once_are_warned_of() -> None:
     item = deployment("v1")
     del item["spec"]["template"]["spec"]["containers"][0]["lifecycle"]
     assert codes(with_scene(stable_deployment=item), "warning") == ["no_pre_stop"]
+
+
+# going back
+
+
+def test_a_snapshot_of_another_application_is_refused_by_name() -> None:
+    entry = {"kind": "Service", "namespace": "shop", "name": "other", "uid": "1", "values": {}}
+    with pytest.raises(InvalidInput, match="has no Service 'web'; it is of another release"):
+        Replicas(known(), TARGET, {}).restore(Snapshot("replicas", (entry,)))
