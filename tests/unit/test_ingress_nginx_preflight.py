@@ -82,25 +82,15 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
     assert seen() == []
 
 
-@pytest.mark.parametrize(
-    "annotations",
-    [
-        {"affinity": "cookie", "affinity-canary-behavior": "legacy"},
-        # A hash chooses among the pods of a version, after the weight has chosen the version (balancer.lua).
-        {"upstream-hash-by": "$remote_addr"},
-    ],
-)
-def test_what_leaves_the_choice_to_the_weight_is_not_sticky(annotations: dict[str, str]) -> None:
-    given = {f"{PREFIX}/{key}": value for key, value in annotations.items()}
-    setting = with_main(ingress("web", "web.example", "web", given))
-    assert seen(setting=dataclasses.replace(setting, controller=named("ingress-nginx"))) == []
+def test_a_hash_leaves_the_choice_of_the_version_to_the_weight() -> None:
+    """It chooses among the pods of a version, after the weight has chosen the version (balancer.lua)."""
+    given = {f"{PREFIX}/upstream-hash-by": "$remote_addr"}
+    assert seen(setting=with_main(ingress("web", "web.example", "web", given))) == []
 
 
-def test_only_a_controller_that_knows_the_legacy_behaviour_is_trusted_with_it() -> None:
+def test_the_legacy_behaviour_does_not_bring_those_to_the_canary_who_are_at_the_stable_version() -> None:
     given = {f"{PREFIX}/affinity": "cookie", f"{PREFIX}/affinity-canary-behavior": "legacy"}
-    setting = with_main(ingress("web", "web.example", "web", given))
-    for_traefik = dataclasses.replace(setting, controller=named("traefik"))
-    assert seen(setting=for_traefik) == [("warning", "sticky")]
+    assert seen(setting=with_main(ingress("web", "web.example", "web", given))) == [("warning", "sticky")]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,10 @@ _SMALLEST_TOTAL: t.Final = 100
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Route:
-    """One host and path of an Ingress, and the Service behind it. port: as the Ingress has it, a number or a name."""
+    """One host and path of an Ingress, and the Service behind it. port: as the Ingress has it, a number or a name.
+
+    An Ingress's default backend is one without host, path and path type; a path always has a type.
+    """
 
     host: str
     path: str
@@ -61,26 +64,39 @@ class Route:
         """Return what a controller matches a canary's path with its main path by."""
         return self.host, self.path, self.path_type
 
+    @property
+    def is_default(self) -> bool:
+        return not self.path_type
+
     def __str__(self) -> str:
-        return f"{self.host or '*'}{self.path}"
+        return "the default backend" if self.is_default else f"{self.host or '*'}{self.path}"
 
 
 def routes_of(ingress: Object) -> tuple[Route, ...]:
     """Return all paths of an Ingress that lead to a Service."""
-    found = []
+    found: list[Route] = []
     for rule in ingress["spec"].get("rules") or ():
         for path in (rule.get("http") or {}).get("paths") or ():
-            service = path["backend"].get("service")
-            if service:
-                port = service.get("port") or {}
-                number_or_name = port.get("number") or port.get("name") or 0
-                place = (rule.get("host") or "", path.get("path") or "", path["pathType"])
-                found.append(Route(*place, service["name"], number_or_name))
+            place = (rule.get("host") or "", path.get("path") or "", path["pathType"])
+            found.extend(_routes_to(path["backend"], place))
     return tuple(found)
 
 
+def all_routes_of(ingress: Object) -> tuple[Route, ...]:
+    """Return all paths of an Ingress that lead to a Service, and its default backend if that does."""
+    return (*routes_of(ingress), *_routes_to(ingress["spec"].get("defaultBackend") or {}, ("", "", "")))
+
+
+def _routes_to(backend: Object, place: tuple[str, str, str]) -> t.Iterator[Route]:
+    service = backend.get("service")
+    if service:
+        port = service.get("port") or {}
+        yield Route(*place, service["name"], port.get("number") or port.get("name") or 0)
+
+
 def services_of(ingress: Object) -> list[str]:
-    return sorted({route.service for route in routes_of(ingress)})
+    """Return the names of all Services that an Ingress leads to, by a path or as its default backend."""
+    return sorted({route.service for route in all_routes_of(ingress)})
 
 
 def stable_routes(
@@ -89,6 +105,7 @@ def stable_routes(
     """Return the paths of the main Ingress that lead to the application's one Service.
 
     is_stable: says whether a path is to the application. option: the one by which a user can name the Service.
+    The default backend tells nothing: it may be a Service of error pages, named after the application all the same.
     Raises TargetNotFound when there is none and AmbiguousTarget when they lead to two Services.
     """
     routes = routes_of(ingress)
@@ -96,9 +113,12 @@ def stable_routes(
     own = tuple(route for route in routes if route.service in services)
     if not own:
         there = ", ".join(sorted({route.service for route in routes})) or "none"
+        default = [route for route in all_routes_of(ingress) if route.is_default]
+        beside = f" (and {default[0].service} as its default backend, which alone cannot be split)" if default else ""
         raise TargetNotFound(
-            f"ingress_nginx: {words(ingress)} has no path to a Service of the application; its Services: {there}. "
-            f"Name the one whose traffic is to be split with {option}, or another Ingress with backend.ingress."
+            f"ingress_nginx: {words(ingress)} has no path to a Service of the application; its Services: {there}"
+            f"{beside}. Name the one whose traffic is to be split with {option}, or another Ingress with "
+            "backend.ingress."
         )
     if len(services) > 1:
         raise AmbiguousTarget(
@@ -261,6 +281,10 @@ def canary_ingress(
 
     Annotations of the main Ingress are left out: controllers ignore most on a canary, and others (certificates,
     DNS names) would be acted on twice. bindings: those without which another gateway would serve it.
+
+    Its default backend is left out too. ingress-nginx splits by Service and port, so that it follows the paths to the
+    same ones; given to the canary, it would split all paths without a host, those of other applications and namespaces
+    too (mergeAlternativeBackends in internal/ingress/controller/controller.go).
     """
     given = annotations_of(main)
     copied = {key: given[key] for key in (CLASS_ANNOTATION, *bindings) if key in given}

@@ -44,7 +44,6 @@ class Controller:
     bindings: annotations of the main Ingress that the canary's needs too.
     serves_by_name: whether a class is served by its name alone, so that no IngressClass object need exist.
     finds_other_clusters: whether it finds a Service that is in another cluster than the Ingress by itself.
-    frees_canary_from_affinity: whether ``affinity-canary-behavior: legacy`` lets the weight win over a session.
     """
 
     name: str
@@ -62,7 +61,6 @@ class Controller:
     bindings: tuple[str, ...] = ()
     serves_by_name: bool = False
     finds_other_clusters: bool = False
-    frees_canary_from_affinity: bool = False
     identified: bool = True
 
     @property
@@ -92,7 +90,6 @@ _CONTROLLERS: t.Final = {
             5.0,
             seconds_between_writes=1.0,
             forgets_upstreams=True,
-            frees_canary_from_affinity=True,
         ),
         Controller("traefik", "round_robin", "fallback", "5xx", 2.0),
         # How long it takes, and what it does without endpoints, is published nowhere. A header without a value means

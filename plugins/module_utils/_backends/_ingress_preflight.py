@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import (
     Annotated,
-    Route,
+    all_routes_of,
     annotations_of,
     class_of,
     is_ours,
@@ -42,9 +42,17 @@ Findings = t.Iterator[Finding]
 
 
 def _of_controller(scene: Scene) -> Findings:
-    setting, item = scene.setting, scene.ingress_class
-    name = setting.main["spec"].get("ingressClassName")
-    if name and item is None and not setting.controller.serves_by_name:
+    setting, name = scene.setting, class_of(scene.setting.main)
+    item = scene.classes.found.get(name) if name else None
+    if name in scene.classes.unread:
+        yield Finding(
+            "warning",
+            Forbidden.code,
+            f"IngressClass {name!r} could not be looked at; it may not exist, or its controller may not read canary "
+            "annotations",
+            "Allow the user to get ingressclasses.networking.k8s.io, or make sure that neither is so.",
+        )
+    elif setting.main["spec"].get("ingressClassName") and item is None and not setting.controller.serves_by_name:
         yield Finding(
             "error",
             "class_missing",
@@ -109,8 +117,9 @@ def _of_main(scene: Scene) -> Findings:
         )
     given = annotations_of(setting.main)
     affinity, cookie = (given.get(f"{setting.prefix}/{key}") for key in ("affinity", "session-cookie-name"))
-    legacy = given.get(f"{setting.prefix}/affinity-canary-behavior") == "legacy"
-    if affinity and not (legacy and setting.controller.frees_canary_from_affinity):
+    # affinity-canary-behavior, legacy or not, is about clients of the canary: who is at the stable version stays there
+    # (ingress-nginx, balancer.lua: route_to_alternative_balancer asks the primary's affinity first).
+    if affinity:
         yield Finding(
             "warning",
             "sticky",
@@ -155,8 +164,8 @@ def _of_canary_ingress(scene: Scene) -> Findings:
 
 
 def _of_others(scene: Scene) -> Findings:
-    setting, places = scene.setting, {route.place for route in scene.setting.routes}
-    stable, namespace = setting.routes[0].service, setting.target.namespace
+    setting, classes = scene.setting, scene.classes
+    namespace, own = setting.target.namespace, class_of(setting.main)
     if not scene.everywhere:
         yield Finding(
             "warning",
@@ -164,38 +173,55 @@ def _of_others(scene: Scene) -> Findings:
             f"only the Ingresses of namespace {namespace} could be looked at; one elsewhere may claim the same paths",
             "Allow the user to list ingresses.networking.k8s.io in all namespaces, or make sure that there is none.",
         )
-    for other in scene.others:
-        if class_of(other) != class_of(setting.main):
-            continue
-        routes, near = routes_of(other), other["metadata"]["namespace"] == namespace
-        if Annotated.read(setting.prefix, other).is_canary:
-            for route in routes:
-                if route.place in places:
-                    yield Finding(
-                        "error",
-                        "other_canary",
-                        f"{words(other)} is a canary on {route} already, and only one can be",
-                        "Remove it, or release by it with backend.canary_ingress if this collection made it.",
-                    )
-        elif near:
-            yield from _of_neighbour(other, routes, stable, setting)
+    unsure = []
+    for other in filter(setting.concerns, scene.others):
+        if classes.alike(class_of(other), own):
+            yield from _of_other(other, setting)
+        elif classes.unsure(class_of(other), own):
+            unsure.append(other)
+    if unsure:
+        named = ", ".join(f"{words(other)} of class {class_of(other)}" for other in unsure)
+        yield Finding(
+            "warning",
+            Forbidden.code,
+            f"{named} would meet the split of {words(setting.main)} if their classes had the same controller; that "
+            "could not be read, and they were told apart by name",
+            "Allow the user to get ingressclasses.networking.k8s.io, or make sure that the controllers differ.",
+        )
 
 
-def _of_neighbour(other: Object, routes: tuple[Route, ...], stable: str, setting: Setting) -> Findings:
-    canary = setting.target.canary_service
-    if any(route.service == canary for route in routes):
+def _of_other(other: Object, setting: Setting) -> Findings:
+    if not Annotated.read(setting.prefix, other).is_canary:
+        yield from _of_neighbour(other, setting)
+        return
+    places = {route.place for route in setting.routes}
+    for route in routes_of(other):
+        if route.place in places:
+            yield Finding(
+                "error",
+                "other_canary",
+                f"{words(other)} is a canary on {route} already, and only one can be",
+                "Remove it, or release by it with backend.canary_ingress if this collection made it.",
+            )
+
+
+def _of_neighbour(other: Object, setting: Setting) -> Findings:
+    canary, stable, routes = setting.target.canary_service, setting.routes[0].service, all_routes_of(other)
+    leading = sorted({str(route) for route in routes if route.service == canary})
+    if leading:
         yield Finding(
             "error",
             "primary_backend",
-            f"{words(other)} sends all its traffic to {canary}; as canary of another Ingress it would be ignored there",
-            "Remove that path for the time of the release, or give it a Service of its own.",
+            f"{words(other)} sends all traffic of {', '.join(leading)} to {canary}; as canary of another Ingress it "
+            "would be ignored there",
+            "Remove that for the time of the release, or let it lead to a Service of its own.",
         )
     leaks = sorted({str(route) for route in routes if route.service == stable})
     if leaks:
         yield Finding(
             "warning",
             "leak",
-            f"{words(other)} sends {', '.join(leaks)} to {stable} too, and will be split as well: controllers split "
+            f"{words(other)} sends {', '.join(leaks)} to {stable} too, and may be split as well: controllers split "
             "by Service, not by host",
             "Give that Ingress a Service of its own if it must stay whole.",
         )

@@ -17,9 +17,9 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
     MANAGED_BY,
     MANAGED_BY_LABEL,
     Route,
+    all_routes_of,
     annotations_of,
     is_ours,
-    routes_of,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_objects import IngressObjects
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
@@ -61,6 +61,10 @@ class Promotion(abc.ABC):
     @abc.abstractmethod
     def wanted(self, holder: Object) -> t.Any:
         """Return the state in which the canary's version is stable."""
+
+    def knows(self, state: t.Any) -> bool:
+        """Say whether a snapshot's state can be the application's, where its holder may serve others too."""
+        return True
 
     @abc.abstractmethod
     def require_ready(self, holder: Object, state: t.Any, canary: Object | None) -> None:
@@ -121,6 +125,9 @@ class BySelector(Promotion):
 class ByRepointing(Promotion):
     """The main Ingress leads to the canary's Service. state: ``[[host, path, path type, Service], ...]``.
 
+    That is all of it that leads to the stable Service: the paths that are split, and the default backend if it does,
+    which would go on sending to the old version otherwise.
+
     The order that loses nothing: the canary has everything; a keeper goes on naming the Service that is left, where the
     controller would forget it under workers that still send there; the main Ingress is patched. Only then is the canary
     Ingress taken away, and the keeper with it.
@@ -132,10 +139,13 @@ class ByRepointing(Promotion):
         return self.objects.main
 
     def state(self, holder: Object) -> list[list[str]]:
-        return [[*route.place, route.service] for route in self.objects.stable_routes()]
+        return [[*route.place, route.service] for route in self._routes()]
 
     def wanted(self, holder: Object) -> list[list[str]]:
-        return [[*route.place, self.objects.target.canary_service] for route in self.objects.stable_routes()]
+        return [[*route.place, self.objects.target.canary_service] for route in self._routes()]
+
+    def knows(self, state: list[list[str]]) -> bool:
+        return any(route.place in places(state) for route in self._routes())
 
     def require_ready(self, holder: Object, state: list[list[str]], canary: Object | None) -> None:
         services = places(state)
@@ -158,6 +168,8 @@ class ByRepointing(Promotion):
     def move(self, holder: Object, state: list[list[str]]) -> Differences:
         services = places(state)
         routes = leaving(holder, services)
+        if not routes:
+            return ()
         kept: Differences = ()
         if self.objects.controller.forgets_upstreams:
             kept = (self.cluster.apply(keeper(self.objects.keeper_name, holder, routes)),)
@@ -182,6 +194,10 @@ class ByRepointing(Promotion):
         item = self.cluster.find("Ingress", self.objects.keeper_name, self.namespace)
         return () if item is None or not is_ours(item) else (item,)
 
+    def _routes(self) -> list[Route]:
+        stable = self.objects.stable_service(None)
+        return [route for route in all_routes_of(self.objects.main) if route.service == stable]
+
 
 def comes_first(one: Object, other: Object) -> bool:
     """Say whether ingress-nginx takes `one` before `other`: the older, and of the same second the greater name.
@@ -203,21 +219,29 @@ def places(state: t.Iterable[t.Sequence[str]]) -> dict[Place, str]:
 
 
 def leaving(ingress: Object, services: t.Mapping[Place, str]) -> list[Route]:
-    """Return the paths of an Ingress that do not lead where `services` wants them to."""
-    return [route for route in routes_of(ingress) if services.get(route.place, route.service) != route.service]
+    """Return what of an Ingress does not lead where `services` wants it to."""
+    return [route for route in all_routes_of(ingress) if services.get(route.place, route.service) != route.service]
 
 
 def repointing(ingress: Object, services: t.Mapping[Place, str]) -> list[Operation]:
-    """Return a JSON patch that tests all rules of an Ingress and then lets these places lead to these Services."""
+    """Return a JSON patch that tests all routes of an Ingress and then lets these places lead to these Services."""
+    spec = ingress["spec"]
     edits: list[Operation] = []
-    for i, rule in enumerate(ingress["spec"].get("rules") or ()):
+    for i, rule in enumerate(spec.get("rules") or ()):
         for j, path in enumerate((rule.get("http") or {}).get("paths") or ()):
             place = (rule.get("host") or "", path.get("path") or "", path["pathType"])
             service = path["backend"].get("service")
             if service and services.get(place, service["name"]) != service["name"]:
                 where = f"/spec/rules/{i}/http/paths/{j}/backend/service/name"
                 edits.append({"op": "replace", "path": where, "value": services[place]})
-    return [{"op": "test", "path": "/spec/rules", "value": ingress["spec"]["rules"]}, *edits] if edits else []
+    for route in leaving(ingress, services):
+        if route.is_default:
+            where, service = "/spec/defaultBackend/service/name", services[route.place]
+            edits.append({"op": "replace", "path": where, "value": service})
+    # A test for null passes on an absent member (measured on the API server).
+    parts = ("rules", "defaultBackend")
+    tests: list[Operation] = [{"op": "test", "path": f"/spec/{part}", "value": spec.get(part)} for part in parts]
+    return [*tests, *edits] if edits else []
 
 
 def keeper(name: str, main: Object, routes: t.Iterable[Route]) -> Object:

@@ -8,7 +8,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import Route, class_of
+from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_ingress import (
+    Annotated,
+    Route,
+    class_of,
+    routes_of,
+    services_of,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import Controller
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import (
@@ -39,17 +45,65 @@ class Setting:
     controller_given: bool
     repoints: bool = False
 
+    def concerns(self, other: Object) -> bool:
+        """Say whether another Ingress meets this split, if the same controller serves it.
+
+        A canary does at one of its places, in whatever namespace. Any other does by leading to one of the two Services.
+        """
+        if Annotated.read(self.prefix, other).is_canary:
+            places = {route.place for route in self.routes}
+            return any(route.place in places for route in routes_of(other))
+        near = other["metadata"]["namespace"] == self.target.namespace
+        return near and not {self.routes[0].service, self.target.canary_service}.isdisjoint(services_of(other))
+
+
+@dataclasses.dataclass(frozen=True)
+class Classes:
+    """IngressClasses by name, as far as they matter; None for one that does not exist. unread: those refused to us."""
+
+    found: t.Mapping[str, Object | None]
+    unread: frozenset[str] = frozenset()
+
+    @classmethod
+    def look(cls, cluster: Cluster, names: t.Iterable[str]) -> Classes:
+        found: dict[str, Object | None] = {}
+        unread = set()
+        for name in names:
+            try:
+                found[name] = cluster.find("IngressClass", name)
+            except Forbidden:
+                unread.add(name)
+        return cls(found, frozenset(unread))
+
+    def alike(self, one: str | None, other: str | None) -> bool:
+        """Say whether one controller serves both classes: it does when they name the same one, whatever their names.
+
+        None is an Ingress without a class, which only the controller itself knows whether it serves.
+        """
+        controller = self._controller(one)
+        return one == other or (controller is not None and controller == self._controller(other))
+
+    def unsure(self, one: str | None, other: str | None) -> bool:
+        """Say whether `alike` had nothing but the names to go by, because a class could not be read."""
+        return None not in (one, other) and one != other and not self.unread.isdisjoint((one, other))
+
+    def _controller(self, name: str | None) -> str | None:
+        item = self.found.get(name) if name else None
+        controller = item["spec"].get("controller") if item else None
+        return str(controller) if controller else None
+
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
     """Everything that was read. others: all Ingresses but the main one and the canary. *_pods: ready endpoints.
 
+    classes: that of the main Ingress, and those of the others that the split concerns.
     everywhere: whether the Ingresses of all namespaces could be read. rehearsed: the canary is one of check mode only.
     abroad: where versions run in other clusters than the Ingresses are in.
     """
 
     setting: Setting
-    ingress_class: Object | None
+    classes: Classes
     canary: Object | None
     others: tuple[Object, ...]
     everywhere: bool
@@ -63,18 +117,19 @@ class Scene:
     @classmethod
     def look(cls, placement: Placement, setting: Setting) -> Scene:
         cluster, namespace, target = placement.traffic, setting.target.namespace, setting.target
-        class_name = class_of(setting.main)
         try:
             ingresses, everywhere = cluster.search("Ingress"), True
         except Forbidden:
             ingresses, everywhere = cluster.search("Ingress", namespace), False
         own = {(namespace, setting.main["metadata"]["name"]), (namespace, setting.canary_name)}
+        others = tuple(i for i in ingresses if (i["metadata"]["namespace"], i["metadata"]["name"]) not in own)
+        classes = {class_of(setting.main), *(class_of(other) for other in others if setting.concerns(other))}
         stable = setting.routes[0].service
         return cls(
             setting=setting,
-            ingress_class=cluster.find("IngressClass", class_name) if class_name else None,
+            classes=Classes.look(cluster, sorted(name for name in classes if name)),
             canary=cluster.find("Ingress", setting.canary_name, namespace),
-            others=tuple(i for i in ingresses if (i["metadata"]["namespace"], i["metadata"]["name"]) not in own),
+            others=others,
             everywhere=everywhere,
             stable_service=placement.find_service(namespace, stable),
             canary_service=placement.find_service(namespace, target.canary_service),

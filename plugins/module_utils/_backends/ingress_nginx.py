@@ -38,6 +38,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._difference import 
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     AmbiguousTarget,
     Conflict,
+    InvalidInput,
     StillServing,
     TargetNotFound,
 )
@@ -185,14 +186,22 @@ class IngressNginx(IngressObjects):
                 f"{self.options.get('promotion')} that is an object of kind {promotion.kind}. Nothing was changed; "
                 "restore it with the promotion that it was taken with."
             )
-        holder, state = self.cluster.get(entry["kind"], entry["name"], self.target.namespace), entry["values"]
+        canary = self.find_canary()
+        holder, state = promotion.holder(canary), entry["values"]
+        self._require_own(canary_entry, self.canary_name)
+        self._require_own(entry, holder["metadata"]["name"])
+        if not promotion.knows(state):
+            raise InvalidInput(
+                f"the snapshot has none of the paths of {words(holder)} that lead to {self.target.app}; it is of "
+                "another release. Nothing was changed; restore it with the options that it was taken with."
+            )
         if holder["metadata"].get("uid", entry["uid"]) != entry["uid"]:
             raise Conflict(f"{words(holder)} is not the one of the snapshot; it was made anew. Nothing was changed.")
         moves = promotion.state(holder) != state
         if moves:
-            promotion.require_ready(holder, state, self.find_canary())
-        before = self.observe()
-        differences = self._restore_annotations(before, canary_entry["values"])
+            promotion.require_ready(holder, state, canary)
+        before = self.split(canary)
+        differences = self._restore_annotations(canary, before, canary_entry["values"])
         if moves:
             differences += promotion.move(holder, state)
             self._pause(self.controller.propagation_seconds)
@@ -252,8 +261,18 @@ class IngressNginx(IngressObjects):
             writer=writer,
         )
 
-    def _restore_annotations(self, before: Split, values: t.Mapping[str, t.Any]) -> tuple[Difference, ...]:
-        canary = self.find_canary()
+    def _require_own(self, entry: t.Mapping[str, t.Any], name: str) -> None:
+        """Raise InvalidInput when an entry of a snapshot is of another object than the one that is meant here."""
+        if (entry["namespace"], entry["name"]) != (self.target.namespace, name):
+            raise InvalidInput(
+                f"the snapshot has no {entry['kind']} {self.target.namespace}/{name} but {entry['namespace']}/"
+                f"{entry['name']}; it is of another release. Nothing was changed; restore it with the options that it "
+                "was taken with."
+            )
+
+    def _restore_annotations(
+        self, canary: Object | None, before: Split, values: t.Mapping[str, t.Any]
+    ) -> tuple[Difference, ...]:
         old = None if values["annotations"] is None else Annotated(self.prefix, values["annotations"])
         if old is not None and old.gives_traffic and (canary is None or values["service"] not in services_of(canary)):
             raise Conflict(
