@@ -123,6 +123,16 @@ options:
             the end of a canary wait that long between their steps.
           - As measured of the controller, unless given; for V(apig), of which nothing is known, 10.
         type: float
+      session_affinity:
+        description:
+          - What to do when the main Ingress has session affinity by a cookie, for V(ingress_nginx).
+          - With it a client that has a session stays with its version whatever the weight, so that users do not get the
+            split that is proven on new connections.
+          - V(refuse) fails before anything is written; V(accept) warns, and only clients without a session follow the
+            weight.
+        type: str
+        choices: [refuse, accept]
+        default: refuse
       min_replicas:
         description:
           - The least number of pods of both versions together during a split, for V(replicas), so that capacity does

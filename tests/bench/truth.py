@@ -9,9 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._sampler import Request, Sampler
 from ansible_collections.gradual.canary.plugins.module_utils._task import Task
 from ansible_collections.gradual.canary.plugins.modules import traffic
@@ -20,6 +17,7 @@ from tests.contract.cluster_access import Access, Object
 from tests.contract.systems.ingress_nginx import IngressNginxReal
 from tests.contract.workloads import deploy
 from tests.shop.systems import SYSTEMS
+from tests.shop.verbs import validated
 
 HEAD = ["case", "Argo Rollouts says", "clients get", "gradual.canary"]
 _COUNT = 400
@@ -88,9 +86,7 @@ class Case:
                 "timeout": 30,
             },
         }
-        if self.sticky:
-            given["verify"] |= {"populations": ["new_connections", "cookies"], "clients": _STICKY_CLIENTS}
-        task = Task(_validated(traffic.ARGUMENTS, given))
+        task = Task(validated(traffic.ARGUMENTS, given))
         result = task.perform(traffic.run)
         if not result.get("failed"):
             return f"**accepted**: {result['msg']} {' '.join(task.warnings)}".strip()
@@ -154,13 +150,6 @@ def _ask(address: str, hostname: str, cookie: str) -> tuple[str, str]:
         )[0]
     finally:
         connection.close()
-
-
-def _validated(spec: ArgumentSpec, given: dict[str, Any]) -> dict[str, Any]:
-    validated = ArgumentSpecValidator(**spec.keywords()).validate(given)
-    assert not validated.error_messages, validated.error_messages
-    params: dict[str, Any] = validated.validated_parameters
-    return params
 
 
 def _unserved_class(access: Access, namespace: str, hostname: str, stable: str, canary: str) -> None:

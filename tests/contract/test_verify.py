@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.gradual.canary.plugins.module_utils._proof import Proof
 from ansible_collections.gradual.canary.plugins.module_utils._task import Task
@@ -18,6 +17,7 @@ from tests.contract.cluster_access import Access
 from tests.contract.conftest import Enter
 from tests.contract.systems.base import TrafficSystem
 from tests.contract.systems.ingress_nginx import PREFIX
+from tests.shop.verbs import validated
 
 Answers = collections.Counter[str]
 COUNT = 200
@@ -41,9 +41,7 @@ def arguments(system: TrafficSystem, **claim: Any) -> dict[str, Any]:
         "settle_timeout": 0,
         **claim,
     }
-    validation = ArgumentSpecValidator(**verify.ARGUMENTS.keywords()).validate(given)
-    assert not validation.error_messages, validation.error_messages
-    return dict(validation.validated_parameters)
+    return validated(verify.ARGUMENTS, given)
 
 
 def verified(system: TrafficSystem, **claim: Any) -> dict[str, Any]:
@@ -238,7 +236,7 @@ def test_session_affinity_is_told_of_before_the_split_and_is_what_clients_with_c
         system.operator.edit("Ingress", system.name, namespace, {"metadata": {"annotations": affinity}})
         system.wait_until_served()
         (finding,) = [each for each in system.use().preflight() if each.code == "sticky"]
-        assert (finding.level, "cookie route" in finding.message) == ("warning", True)
+        assert (finding.level, "cookie route" in finding.message) == ("error", True)
         proof = proven_through_a_change(system, 10, 90, "cookies")
         assert population(proof, "new_connections")["verdict"] == "pass", proof["msg"]
         sticky = population(proof, "cookies")

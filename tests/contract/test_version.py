@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.gradual.canary.plugins.module_utils._task import Task
 from ansible_collections.gradual.canary.plugins.module_utils._terminal import Terminal
@@ -18,6 +17,7 @@ from ansible_collections.gradual.canary.plugins.modules import version, version_
 from tests.contract.cluster_access import Access, Object, Operator
 from tests.contract.systems.gateway_api import GatewayApiSystem
 from tests.contract.workloads import APP, IMAGE, PULL
+from tests.shop.verbs import validated
 
 Result = dict[str, Any]
 SECONDS = 60.0
@@ -45,9 +45,7 @@ class Shop:
     def call(self, verb: Any, *, check_mode: bool = False, terminal: Terminal | None = None, **options: Any) -> Result:
         """Run a verb as a playbook does, with its defaults and checks; the result has its warnings."""
         given = {"kubeconfig": self.access.kubeconfig, "namespace": self.namespace, "app": APP, **options}
-        validated = ArgumentSpecValidator(**verb.ARGUMENTS.keywords()).validate(given)
-        assert not validated.error_messages, validated.error_messages
-        task = Task(validated.validated_parameters, check_mode=check_mode, terminal=terminal)
+        task = Task(validated(verb.ARGUMENTS, given), check_mode=check_mode, terminal=terminal)
         result = task.perform(verb.run)
         return {**result, "warnings": task.warnings}
 

@@ -90,7 +90,12 @@ def test_a_hash_leaves_the_choice_of_the_version_to_the_weight() -> None:
 
 def test_the_legacy_behaviour_does_not_bring_those_to_the_canary_who_are_at_the_stable_version() -> None:
     given = {f"{PREFIX}/affinity": "cookie", f"{PREFIX}/affinity-canary-behavior": "legacy"}
-    assert seen(setting=with_main(ingress("web", "web.example", "web", given))) == [("warning", "sticky")]
+    assert seen(setting=with_main(ingress("web", "web.example", "web", given))) == [("error", "sticky")]
+
+
+def test_who_accepts_session_affinity_is_only_warned() -> None:
+    sticky = with_main(ingress("web", "web.example", "web", {f"{PREFIX}/affinity": "cookie"}))
+    assert seen(setting=dataclasses.replace(sticky, accepts_affinity=True)) == [("warning", "sticky")]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +111,7 @@ def test_the_legacy_behaviour_does_not_bring_those_to_the_canary_who_are_at_the_
         ),
         (
             {"setting": with_main(ingress("web", "web.example", "web", {f"{PREFIX}/affinity": "cookie"}))},
-            ("warning", "sticky"),
+            ("error", "sticky"),
         ),
         ({"canary": ingress("web-canary", "web.example", "web-v2")}, ("error", "foreign_owner")),
         ({"everywhere": False}, ("warning", "forbidden")),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
-from ansible_collections.gradual.canary.plugins.module_utils._errors import NotReady
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Forbidden, NotReady
 from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
 
@@ -23,4 +23,17 @@ def no_endpoints(cluster: Cluster, what: str, namespace: str, name: str) -> Find
         f"{what} has no ready endpoints"
         + (" (check mode deployed nothing, so this is expected)" if rehearsed else ": its share would get 503"),
         "Wait until its pods are ready; look at them with kubectl describe pods if they do not become so.",
+    )
+
+
+def unseen_elsewhere(kind: str, namespace: str, objects: str, risk: str) -> Finding:
+    """Return that objects of this kind could be looked at in one namespace alone, for want of a permission.
+
+    objects: the kind in a user's words, many of them. risk: what one of another namespace may do unseen.
+    """
+    return Finding(
+        "warning",
+        Forbidden.code,
+        f"only the {objects} of namespace {namespace} could be looked at; one elsewhere may {risk}",
+        f"Allow the user to list {KINDS[kind].resource} in all namespaces, or make sure that there is none.",
     )

@@ -12,7 +12,10 @@ import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _http_route_status as route_status
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target, ownership
-from ansible_collections.gradual.canary.plugins.module_utils._backends._findings import no_endpoints
+from ansible_collections.gradual.canary.plugins.module_utils._backends._findings import (
+    no_endpoints,
+    unseen_elsewhere,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._backends._gateway_controllers import is_known
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route import SplitRule
 from ansible_collections.gradual.canary.plugins.module_utils._backends._http_route_overlap import overlaps
@@ -211,10 +214,12 @@ class Preflight:
     # other routes
 
     def _shadows(self, rule: SplitRule) -> Findings:
+        namespace = str(rule.route["metadata"]["namespace"])
         try:
             routes = self.cluster.search("HTTPRoute")
-        except Forbidden:  # then what the route's own namespace has
-            routes = self.cluster.search("HTTPRoute", str(rule.route["metadata"]["namespace"]))
+        except Forbidden:
+            routes = self.cluster.search("HTTPRoute", namespace)
+            yield unseen_elsewhere("HTTPRoute", namespace, "HTTPRoutes", "take the same requests before the split")
         for other, what in overlaps(rule.route, rule.rule, routes):
             yield Finding(
                 "warning",

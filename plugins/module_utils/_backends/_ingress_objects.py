@@ -48,6 +48,7 @@ class IngressObjects(Backend):
         "path": {"type": "str"},
         "match_with_weight": {"type": "bool"},
         "propagation": {"type": "float"},
+        "session_affinity": {"type": "str", "choices": ["refuse", "accept"], "default": "refuse"},
     }
 
     @property

@@ -121,12 +121,12 @@ def _of_main(scene: Scene) -> Findings:
     # (ingress-nginx, balancer.lua: route_to_alternative_balancer asks the primary's affinity first).
     if affinity:
         yield Finding(
-            "warning",
+            "warning" if setting.accepts_affinity else "error",
             "sticky",
             f"{words(setting.main)} has affinity: {affinity}{f' (cookie {cookie})' if cookie else ''}, so that clients "
-            "stay where they are whatever the weight, and a split of requests is not that of users",
-            "Remove the annotation for the release, or expect new clients only to follow the weight. "
-            "Verify with populations: [cookies] to see it.",
+            "with a session stay where they are whatever the weight, and a split of requests is not that of users",
+            "Remove the annotation for the release; or say backend.session_affinity: accept, to let new clients only "
+            "follow the weight, and verify with populations: [cookies] to see what the others get.",
         )
 
 

@@ -33,7 +33,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._resources import O
 class Setting:
     """What the options say: the main Ingress, its paths that are split, and the names around it.
 
-    repoints: whether the promotion changes the main Ingress, and not the stable Service.
+    repoints: whether the promotion changes the main Ingress, and not the stable Service. accepts_affinity: whether the
+    user knows that clients with a session stay where they are.
     """
 
     target: Target
@@ -44,6 +45,7 @@ class Setting:
     controller: Controller
     controller_given: bool
     repoints: bool = False
+    accepts_affinity: bool = False
 
     def concerns(self, other: Object) -> bool:
         """Say whether another Ingress meets this split, if the same controller serves it.

@@ -52,7 +52,8 @@ class Preflight:
             code = "other_canary" if "services" in error.details else error.code
             yield Finding("error", code, error.message, "Then run this again: the versions were not looked at.")
             return
-        yield from _entry(entry)
+        yield from _weights(entry)
+        yield from distortions(entry)
         yield from surroundings(self.cluster, entry)
         canary_subset = next((name for name in wanted.subsets() if name != entry.stable.subset), None)
         yield from self._stable(entry)
@@ -157,25 +158,7 @@ class Preflight:
         names = [entry.stable.service]
         if not entry.stable.subset and self.target.version:
             names.append(self.target.canary_service)
-        try:
-            rules = self.cluster.search("DestinationRule", entry.stable.namespace)
-        except Forbidden as error:
-            message = f"the DestinationRules of namespace {entry.stable.namespace} could not be looked at"
-            yield Finding("warning", Forbidden.code, f"{message}: {error.message}", "Allow list.")
-            return
-        having = {name: [rule for rule in rules if _is_for(rule, name, entry.stable.namespace)] for name in names}
-        for rule in {id(rule): rule for found in having.values() for rule in found}.values():
-            yield from _policy(rule)
-        lacking = [name for name, found in having.items() if not found]
-        if lacking and len(lacking) < len(names):
-            others = ", ".join(words(rule) for found in having.values() for rule in found)
-            yield Finding(
-                "warning",
-                "unlike",
-                f"{others} has no counterpart for {', '.join(lacking)}: the versions are reached in different ways "
-                "(TLS, pools, balancing), so errors and times do not compare",
-                "Make a DestinationRule alike for it.",
-            )
+        yield from policies(self.cluster, names, str(entry.stable.namespace))
 
 
 def validation(item: Object) -> Findings:
@@ -196,7 +179,8 @@ def validation_words(message: Object) -> str:
     )
 
 
-def _entry(entry: SplitEntry) -> Findings:
+def distortions(entry: SplitEntry) -> Findings:
+    """Yield what of an entry makes errors and times other than those of the versions."""
     retries = entry.entry.get("retries") or {}
     if retries.get("attempts"):
         yield Finding(
@@ -213,12 +197,38 @@ def _entry(entry: SplitEntry) -> Findings:
             f"{entry.where} injects faults, which count as errors and delays of the versions",
             "Take fault out for the time of the release.",
         )
+
+
+def _weights(entry: SplitEntry) -> Findings:
     if not any(each.weight for each in entry.destinations):
         yield Finding(
             "error",
             "no_weight",
             f"{entry.where} gives weight to nobody; Istio does not take it and keeps serving what it had before",
             f"Give {entry.service_name(entry.stable)} weight 100.",
+        )
+
+
+def policies(cluster: Cluster, services: t.Sequence[str], namespace: str) -> Findings:
+    """Yield how the DestinationRules of the Services that a split leads to falsify it. namespace: the Services' own."""
+    try:
+        rules = cluster.search("DestinationRule", namespace)
+    except Forbidden as error:
+        message = f"the DestinationRules of namespace {namespace} could not be looked at"
+        yield Finding("warning", Forbidden.code, f"{message}: {error.message}", "Allow list.")
+        return
+    having = {name: [rule for rule in rules if _is_for(rule, name, namespace)] for name in services}
+    for rule in {id(rule): rule for found in having.values() for rule in found}.values():
+        yield from _policy(rule)
+    lacking = [name for name, found in having.items() if not found]
+    if lacking and len(lacking) < len(services):
+        others = ", ".join(words(rule) for found in having.values() for rule in found)
+        yield Finding(
+            "warning",
+            "unlike",
+            f"{others} has no counterpart for {', '.join(lacking)}: the versions are reached in different ways "
+            "(TLS, pools, balancing), so errors and times do not compare",
+            "Make a DestinationRule alike for it.",
         )
 
 

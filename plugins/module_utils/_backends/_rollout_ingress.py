@@ -16,6 +16,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._canary_i
     class_of,
     routes_of,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._backends._findings import unseen_elsewhere
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import identify, serving
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import ArgoRollout
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
@@ -32,28 +33,59 @@ _SERVING_SECONDS: t.Final = 5.0
 
 def ingress_findings(cluster: Cluster, rollout: ArgoRollout) -> Findings:
     """Yield what keeps users from the split of each Ingress that the Rollout names."""
-    nginx = rollout.routing["nginx"]
+    nginx, namespace = rollout.routing["nginx"], str(rollout.item["metadata"]["namespace"])
+    prefix = str(nginx.get("annotationPrefix") or _USUAL_PREFIX)
     names = [*filter(None, [nginx.get("stableIngress")]), *(nginx.get("stableIngresses") or ())]
+    try:
+        others = cluster.search("Ingress")
+    except Forbidden:
+        others = cluster.search("Ingress", namespace)
+        yield unseen_elsewhere("Ingress", namespace, "Ingresses", "claim the same paths")
     for name in names:
-        item = cluster.find("Ingress", name, rollout.item["metadata"]["namespace"])
+        item = cluster.find("Ingress", name, namespace)
         if item is None:
             yield Finding(
                 "error",
                 TargetNotFound.code,
-                f"there is no Ingress {rollout.item['metadata']['namespace']}/{name}, which {rollout.where} splits by",
+                f"there is no Ingress {namespace}/{name}, which {rollout.where} splits by",
                 "Make it, leading to the stable Service.",
             )
             continue
         yield from _served(cluster, item)
         yield from _leads(item, rollout)
-        yield from _sticky(item, str(nginx.get("annotationPrefix") or _USUAL_PREFIX))
-        yield from _shadowed(cluster, item, str(nginx.get("annotationPrefix") or _USUAL_PREFIX))
+        yield from _sticky(item, prefix)
+        yield from _shadowed(item, others, prefix)
 
 
 def _served(cluster: Cluster, item: Object) -> Findings:
+    found = tuple(_of_class(cluster, item))
+    yield from found
+    if not any(finding.level == "error" for finding in found) and not _has_address(cluster, item):
+        yield Finding(
+            "error",
+            "not_served",
+            f"no controller serves {words(item)} of class {class_of(item) or 'none'}: nobody has written an address "
+            "into its status. The Rollout would report its weights all the same",
+            "See that the controller of this class runs and publishes its address, or correct the class.",
+        )
+
+
+def _of_class(cluster: Cluster, item: Object) -> Findings:
     name = class_of(item)
-    ingress_class = cluster.find("IngressClass", name) if name else None
-    if name and ingress_class is None and item["spec"].get("ingressClassName"):
+    if not name:
+        return
+    try:
+        ingress_class = cluster.find("IngressClass", name)
+    except Forbidden as error:
+        yield Finding(
+            "warning",
+            Forbidden.code,
+            f"IngressClass {name!r} of {words(item)} could not be looked at, so that its controller may be one that "
+            f"reads no canary annotations: {error.message}",
+            "Allow get.",
+        )
+        return
+    if ingress_class is None and item["spec"].get("ingressClassName"):
         yield Finding(
             "error",
             "class_missing",
@@ -67,14 +99,6 @@ def _served(cluster: Cluster, item: Object) -> Findings:
             f"IngressClass {name!r} of {words(item)} is for the controller {ingress_class['spec'].get('controller')}, "
             "which is not known to read canary annotations: the Rollout would write weights that nobody follows",
             "Give the Ingress a class that ingress-nginx or Traefik serves.",
-        )
-    elif not _has_address(cluster, item):
-        yield Finding(
-            "error",
-            "not_served",
-            f"no controller serves {words(item)} of class {name or 'none'}: nobody has written an address into its "
-            "status. The Rollout would report its weights all the same",
-            "See that the controller of this class runs and publishes its address, or correct the class.",
         )
 
 
@@ -115,11 +139,7 @@ def _sticky(item: Object, prefix: str) -> Findings:
         )
 
 
-def _shadowed(cluster: Cluster, item: Object, prefix: str) -> Findings:
-    try:
-        others = cluster.search("Ingress")
-    except Forbidden:
-        others = cluster.search("Ingress", item["metadata"]["namespace"])
+def _shadowed(item: Object, others: t.Iterable[Object], prefix: str) -> Findings:
     places = {route.place for route in routes_of(item)}
     for other in others:
         same = _place(other) == _place(item) or class_of(other) != class_of(item)

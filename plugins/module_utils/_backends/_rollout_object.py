@@ -210,6 +210,13 @@ class ArgoRollout:
         return next((one for one in self.workload.revisions if one.template_hash == self.stable_hash), None)
 
     @property
+    def stable_template(self) -> Object | None:
+        """The template of the version that serves; None when its ReplicaSet is gone."""
+        if not self.has_canary:
+            return self.workload.template
+        return self.stable.template if self.stable else None
+
+    @property
     def stable_version(self) -> str | None:
         if not self.has_canary:
             return self.workload.version
@@ -275,22 +282,3 @@ class ArgoRollout:
         observed = str(then["metadata"].get("generation", 0))
         then["status"] = {**copy.deepcopy(status), "observedGeneration": observed}
         return ArgoRollout(dataclasses.replace(self.workload, item=then))
-
-
-def is_same_template(one: Object, other: Object) -> bool:
-    """Return whether two templates ask for the same pods.
-
-    The API server fills in that a port is TCP, and the controller writes empty `resources` when it writes the Rollout
-    (measured: v1.9.2), so what was sent does not come back as it was.
-    """
-    return bool(_bare(one) == _bare(other))
-
-
-def _bare(value: t.Any) -> t.Any:
-    """Return a value without members that say nothing."""
-    if isinstance(value, list):
-        return [_bare(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    defaults = {"protocol": "TCP"} if "containerPort" in value else {}
-    return {key: _bare(item) for key, item in value.items() if item not in (None, {}, []) and item != defaults.get(key)}

@@ -13,10 +13,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target, ownership
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_endings import findings_of_endings
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_ingress import ingress_findings
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import ArgoRollout
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_status import DEGRADED, invalid_spec
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_virtual_service import istio_findings
+from ansible_collections.gradual.canary.plugins.module_utils._backends._service_findings import PROPAGATION_SECONDS
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import endpoints_of
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Degraded, NotFound, NotReady
@@ -44,7 +46,7 @@ _ROUTERS: t.Final = {
 def router_of(routing: t.Mapping[str, t.Any]) -> Router:
     """Return the traffic router that a Rollout names; without one pods are its weights."""
     if not routing:
-        return Router("connection", 1.0)
+        return Router("connection", PROPAGATION_SECONDS)
     return next((router for name, router in _ROUTERS.items() if name in routing), Router("request", 5.0))
 
 
@@ -64,6 +66,7 @@ class Preflight:
         yield from self._services()
         yield from self._steps()
         routing = self._rollout.routing
+        yield from findings_of_endings(self._rollout, router_of(routing).propagation_seconds)
         if not routing:
             yield from self._pods()
         if "nginx" in routing:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gradual.canary authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether users reach an Argo Rollout by its VirtualServices. Private to the gradual.canary collection."""
+"""Whether users reach an Argo Rollout by its VirtualServices, and its errors show. Private to gradual.canary."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._destination_rule import Subsets
-from ansible_collections.gradual.canary.plugins.module_utils._backends._istio_preflight import validation
+from ansible_collections.gradual.canary.plugins.module_utils._backends._istio_preflight import (
+    distortions,
+    policies,
+    validation,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._backends._istio_surroundings import surroundings
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import ArgoRollout
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service import SplitEntry
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service_destinations import (
+    Destination,
     destinations_of,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
@@ -25,8 +30,9 @@ Findings = t.Iterator[Finding]
 
 
 def istio_findings(cluster: Cluster, target: Target, rollout: ArgoRollout) -> Findings:
-    """Yield what keeps users from the split of each VirtualService that the Rollout names."""
+    """Yield what keeps users from the split of each VirtualService that the Rollout names, or falsifies it."""
     istio = rollout.routing["istio"]
+    services: dict[str, dict[str, None]] = {}  # of each namespace, in the order of the routes
     for reference in [*filter(None, [istio.get("virtualService")]), *(istio.get("virtualServices") or ())]:
         namespace, name = _place(str(reference["name"]), target.namespace)
         item = cluster.find("VirtualService", name, namespace)
@@ -39,9 +45,15 @@ def istio_findings(cluster: Cluster, target: Target, rollout: ArgoRollout) -> Fi
             )
             continue
         yield from validation(item)
-        for index in _split_entries(item, reference, rollout, namespace):
-            yield from surroundings(cluster, SplitEntry(item, target, index, Subsets()))
-        if not _split_entries(item, reference, rollout, namespace):
+        split = _split_entries(item, reference, rollout, namespace)
+        for index, destinations in split.items():
+            entry = SplitEntry(item, target, index, Subsets())
+            yield from distortions(entry)
+            yield from surroundings(cluster, entry)
+            for one in destinations:
+                if one.namespace:
+                    services.setdefault(one.namespace, {})[one.service] = None
+        if not split:
             yield Finding(
                 "error",
                 TargetNotFound.code,
@@ -49,10 +61,14 @@ def istio_findings(cluster: Cluster, target: Target, rollout: ArgoRollout) -> Fi
                 f"{rollout.where} has nothing to write weights into",
                 "Give the entry both destinations.",
             )
+    for namespace, names in services.items():
+        yield from policies(cluster, list(names), namespace)
 
 
-def _split_entries(item: Object, reference: Object, rollout: ArgoRollout, namespace: str) -> list[int]:
-    """Return the indexes of the entries that the Rollout writes weights into."""
+def _split_entries(
+    item: Object, reference: Object, rollout: ArgoRollout, namespace: str
+) -> dict[int, list[Destination]]:
+    """Return the entries that the Rollout writes weights into: by index, the destinations that it weighs."""
     entries, names = item["spec"].get("http") or [], reference.get("routes") or []
     managed = {route.get("name") for route in rollout.routing.get("managedRoutes") or ()}
     meant = [
@@ -62,11 +78,12 @@ def _split_entries(item: Object, reference: Object, rollout: ArgoRollout, namesp
     ]
     subsets = rollout.routing["istio"].get("destinationRule") or {}
     wanted = {subsets.get("stableSubsetName"), subsets.get("canarySubsetName")} if subsets else _services(rollout)
-    return [
-        index
-        for index in meant
-        if wanted <= {one.subset if subsets else one.service for one in destinations_of(entries[index], namespace)}
-    ]
+    found = {}
+    for index in meant:
+        named = [(one.subset if subsets else one.service, one) for one in destinations_of(entries[index], namespace)]
+        if wanted <= {name for name, _one in named}:
+            found[index] = [one for name, one in named if name in wanted]
+    return found
 
 
 def _services(rollout: ArgoRollout) -> set[str | None]:

@@ -20,17 +20,14 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_control import ArgoControl
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_driver import RolloutDriver
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_matches import require_there
-from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import (
-    ArgoRollout,
-    is_same_template,
-)
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_object import ArgoRollout
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_preflight import Preflight, router_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_steps import Stop
-from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import (
-    CHANGE_CAUSE,
-    Workload,
-    version_of_template,
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_template import (
+    is_same_template,
+    require_stageable,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import CHANGE_CAUSE, Workload
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     Conflict,
@@ -226,20 +223,9 @@ class ArgoRollouts(Backend):
     ) -> Difference:
         for attempt in range(1, _ATTEMPTS + 1):
             rollout = self._driver.look()
-            is_there = not rollout.has_canary and version_of_template(template) == rollout.workload.version
-            if is_there or is_same_template(rollout.item["spec"]["template"], template):
-                # A version is known by its name: another template of the stable one could not be told from it.
+            if is_same_template(rollout.workload.template, template):
                 return self._difference(rollout, rollout, "")
-            if rollout.is_first:
-                raise Conflict(
-                    f"{rollout.where} has no stable version yet: {rollout.judged}. Nothing was changed. Wait until its "
-                    "first version is Healthy, then release the next."
-                )
-            if rollout.has_canary and not rollout.is_staged:
-                raise Conflict(
-                    f"{rollout.where} is in the middle of a release: {self._split(rollout)}. Nothing was changed. "
-                    "Finish it with gradual.canary.release, or take it back with gradual.canary.rollback, first."
-                )
+            require_stageable(rollout, template, self._split(rollout))
             try:
                 rollout = self._driver.scaled(rollout, replicas)
                 writing = writes.with_template(rollout, template, paused=True, annotations=annotations or {})

@@ -69,8 +69,17 @@ class IngressNginx(IngressObjects):
             main, routes = self.main, self.stable_routes()
         except (TargetNotFound, AmbiguousTarget) as error:
             return (Finding("error", error.code, error.message, "Without it nothing else can be looked at."),)
-        controller, given = self.controller, self.named_controller is not None
-        setting = Setting(self.target, main, routes, self.canary_name, self.prefix, controller, given, self.repoints)
+        setting = Setting(
+            self.target,
+            main,
+            routes,
+            self.canary_name,
+            self.prefix,
+            self.controller,
+            controller_given=self.named_controller is not None,
+            repoints=self.repoints,
+            accepts_affinity=self.options.get("session_affinity") == "accept",
+        )
         return findings_of(Scene.look(self.placement, setting))
 
     def set(

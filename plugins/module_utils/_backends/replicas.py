@@ -46,6 +46,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._service_
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
     AmbiguousTarget,
     Conflict,
+    InvalidInput,
     InvalidSplit,
     Refused,
     StillServing,
@@ -188,7 +189,9 @@ class Replicas(Backend):
 
     def restore(self, snapshot: Snapshot) -> Change:
         entries = {(entry["kind"], entry["name"]): entry for entry in snapshot.objects}
-        saved = entries["Service", self.service]
+        saved = entries.get(("Service", self.service))
+        if saved is None:
+            raise InvalidInput(f"the snapshot has no Service {self.service!r}; it is of another release")
         now = self._look()
         if now.service["metadata"].get("uid", saved["uid"]) != saved["uid"]:
             raise Conflict(
