@@ -182,6 +182,19 @@ def test_zero_aborts_and_the_template_given_back_ends_healthy(routed: ArgoRollou
     assert set(routed.ask(40)) == {"v1"}
 
 
+def test_testers_come_by_the_header_of_the_rollout_and_are_gone_with_the_canary(argo: ArgoRolloutsSystem) -> None:
+    given = {"canary-by-header": "X-Test", "canary-by-header-value": "yes"}
+    routing = {"trafficRouting": {"nginx": {"canaryIngressAnnotations": given}}}
+    argo.operator.edit("Rollout", argo.name, argo.namespace, {"spec": {"strategy": {"canary": routing}}})
+    after = backend_of(argo).set(weight=NOTHING).after
+    assert (after.weight, after.matches) == (NOTHING, (Match("header", "X-Test", "exact", "yes"),))
+    argo.ask_until(lambda answers: set(answers) == {"v2"}, headers={"X-Test": "yes"})
+    assert set(argo.ask(40)) == {"v1"}
+    backend_of(argo).detach()
+    assert argo.rollout()["status"]["phase"] == "Healthy"
+    argo.ask_until(lambda answers: set(answers) == {"v1"}, headers={"X-Test": "yes"})
+
+
 def test_a_snapshot_from_before_the_release_restores_the_stable_template(argo: ArgoRolloutsSystem) -> None:
     saved = backend_of(argo).snapshot()
     backend_of(argo).set(weight=FIFTY)

@@ -146,12 +146,15 @@ class ArgoRollouts(Backend):
         if before.canary is None:
             return Change(before, before)  # staged, and in no release
         self._require_own_version(rollout)
-        if before.weight > NOTHING or before.matches:
+        if before.weight > NOTHING:
             raise StillServing(
                 f"{rollout.where} still sends traffic to {self.target.canary_service}: {before}. Nothing was changed; "
                 "give it weight 0 first (gradual.canary.rollback does), and let what is under way end.",
                 weight=before.weight.as_percent(),
             )
+        if before.matches:
+            # Testers that the Rollout's own header leads to it go first; the weight of users is 0 already.
+            rollout = self._abort(rollout)
         return self._change(before, rollout, self._give_back(rollout))
 
     def serves(self, service: str) -> bool:
@@ -305,6 +308,9 @@ class ArgoRollouts(Backend):
             return self._seen(written.predicted(rollout.status, written.item))
         if rollout.aborted or not rollout.is_heading_for_traffic:
             return rollout
+        return self._abort(rollout)
+
+    def _abort(self, rollout: ArgoRollout) -> ArgoRollout:
         written = self._driver.write(rollout, writes.aborting(rollout))
         if self.cluster.check_mode:
             return self._driver.remember(written.predicted_aborted())
