@@ -28,6 +28,9 @@ KINDS_IN_USE = (
     *("Ingress", "NetworkPolicy", "HTTPRoute", "ReferenceGrant"),
 )
 SETTLING_SECONDS = 30.0
+OPENING_SECONDS = 120.0
+"""Until a new route is served: a gateway with 200 others takes its time."""
+
 _EVERYWHERE = ("kube-root-ca.crt",)
 
 
@@ -91,7 +94,7 @@ class Shop:
     def _wait_until_served(self, version: str) -> None:
         """Return once clients get it. Until a gateway has the route and the pods, it answers with errors."""
         claim = {"stable": version, "canary": version, "weight": "100", "settle_timeout": 60}
-        deadline = time.monotonic() + SETTLING_SECONDS
+        deadline = time.monotonic() + OPENING_SECONDS
         while (proof := perform(verify, {**self.inventory["canary_client"], **claim})).get("failed"):
             assert time.monotonic() < deadline, proof["msg"]
 
