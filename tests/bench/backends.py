@@ -1,6 +1,6 @@
 """`make bench-backends`: a stage and a release on every traffic system of the lab, beside the published commands.
 
-Runs inside the lab. Prints a table, and writes it to BACKENDS.md when everything was measured.
+Runs inside the lab. Prints a table, and writes it to BACKENDS.md, with what could not be measured.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Measured:
     changes: list[noticing.Noticed]
     release: Run
     drain: int
-    published: float | None
+    published: float
 
     def cells(self) -> list[str]:
         sampled = self.release.proofs
@@ -66,7 +66,7 @@ class Measured:
             *self._noticed(),
             f"{self.release.seconds:.1f} ({seconds:.1f} of it sampling, {self.drain} draining)",
             f"{answers:,} in {len(sampled)} proofs",
-            "-" if self.published is None else f"{self.published:.1f} ({sleeping} of it sleeping)",
+            f"{self.published:.1f} ({sleeping} of it sleeping)",
         ]
 
     def _noticed(self) -> list[str]:
@@ -107,10 +107,10 @@ _METHOD = """\
 - Release: the playbook `gradual.canary.release` with the shipped example inventory: deploy, probe, 10, 50 and 100 %,
   promotion, drain, end of the old version. No limit on the rate, no approval. It proves each stage, and that the old
   version gets nothing, before it ends it.
-- Published commands: one bash script of deploy, weight, sleep {sleep} s, {curls} curls (stop when none of them sees the
-  new version), end of the old version without drain. The lab has no kubectl, which would take longer than the requests
-  that curl sends in its place. Nothing is proven. Published examples sleep longer, one of
-  them 300 s.
+- Published commands: one bash script of kubectl (for `argo_rollouts` its plugin): deploy, weight, sleep {sleep} s,
+  {curls} curls (stop when none sees the new version), end of the old version without drain. Nothing is proven. For
+  `deployment` it pauses when the first new pods are there and resumes after the second look. Published examples sleep
+  longer, one of them 300 s.
 - Brackets: least and greatest value."""
 
 
@@ -165,10 +165,8 @@ def _measured(name: str, folder: Path, turns: int, rate: int) -> Measured:
             shop.run("rollback").require()
         print(f"  {name}: release", flush=True)
         release = shop.run("release", canary_version=_RELEASED).require()
-        by_commands = None
-        if published.known(name):
-            print(f"  {name}: published commands", flush=True)
-            by_commands = published.release(shop, _RELEASED, _PUBLISHED, home)
+        print(f"  {name}: published commands", flush=True)
+        by_commands = published.release(shop, _RELEASED, _PUBLISHED)
     return Measured(
         name,
         overhead,

@@ -1,11 +1,7 @@
-"""A release as tutorials publish it: commands to the API, a fixed sleep, a loop of curl; nothing is proven.
-
-The lab has no kubectl, so its commands are written as the requests it would send, by curl, which starts faster.
-"""
+"""A release as tutorials publish it: kubectl, a fixed sleep, a loop of curl; nothing is proven."""
 
 from __future__ import annotations
 
-import base64
 import json
 import shlex
 import subprocess
@@ -14,10 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from tests.contract.systems.ingress_nginx import SERVED
-from tests.contract.workloads import deployment, labels, selector, service
+from tests.contract.workloads import IMAGE, deployment, labels, selector, service
 from tests.shop.shop import Shop
 
 STAGES = (10, 50, 100)
@@ -26,30 +20,20 @@ SLEEP = 5
 CURLS = 100
 
 Object = dict[str, Any]
-_MERGE = "application/merge-patch+json"
 _VERSION = "app.kubernetes.io/version"
-
-
-class Command(NamedTuple):
-    """One request to the API."""
-
-    method: str
-    path: str
-    body: Object | None = None
 
 
 class Release(NamedTuple):
     """The commands of a release: to deploy, for each weight, and at the end."""
 
-    deploy: list[Command]
-    stage: Callable[[int], list[Command]]
-    promote: list[Command]
-    replicas: int = 3
+    deploy: list[str]
+    stage: Callable[[int], list[str]]
+    promote: list[str]
 
 
-def release(shop: Shop, stable: str, canary: str, folder: Path) -> float:
+def release(shop: Shop, stable: str, canary: str) -> float:
     """Run it as one bash script and return its seconds. Raises RuntimeError when a command fails."""
-    script = "\n".join(_script(shop, stable, canary, folder))
+    script = "\n".join(_script(shop, stable, canary))
     started = time.monotonic()
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -66,148 +50,140 @@ def release(shop: Shop, stable: str, canary: str, folder: Path) -> float:
     return time.monotonic() - started
 
 
-def known(backend: str) -> bool:
-    """Say whether there are published commands for this traffic system here."""
-    return backend in _RELEASES
-
-
-def _script(shop: Shop, stable: str, canary: str, folder: Path) -> Iterator[str]:
-    api = _api(shop, folder)
+def _script(shop: Shop, stable: str, canary: str) -> Iterator[str]:
+    kubeconfig = shlex.quote(str(Path(shop.inventory["canary_cluster"]["kubeconfig"]).absolute()))
     commands = _RELEASES[shop.system.backend](shop, stable, canary)
-
-    def send(command: Command) -> str:
-        body = "" if command.body is None else f"-d {shlex.quote(json.dumps(command.body))}"
-        kind = _MERGE if command.method == "PATCH" else "application/json"
-        return f"{api} -X {command.method} -H 'Content-Type: {kind}' {body} $SERVER{command.path} > /dev/null"
-
-    yield _server(shop)
-    apps = f"/apis/apps/v1/namespaces/{shop.namespace}/deployments"
-    ready = f"{api} $SERVER{apps}/web-{canary} | grep -q '\"readyReplicas\": *{{}}\\b'"
-    yield from map(send, commands.deploy)
-    yield f"until {ready.format(commands.replicas)}; do sleep 0.2; done"
+    yield f"export KUBECONFIG={kubeconfig}"
+    yield from commands.deploy
     ask = f"curl -s -o /dev/null -D - -H 'Host: {shop.hostname}' http://{shop.system.address}/"
     for weight in STAGES:
-        yield from map(send, commands.stage(weight))
+        yield from commands.stage(weight)
         yield f"sleep {SLEEP}"
         yield f"n=0; for i in $(seq {CURLS}); do if {ask} | grep -qi 'x-version: {canary}'; then n=$((n+1)); fi; done"
         yield 'echo "$n"; test "$n" -gt 0'
-    yield from map(send, commands.promote)
-    yield send(Command("PATCH", f"{apps}/web-{stable}", {"spec": {"replicas": 0}}))
+    yield from commands.promote
 
 
-def _api(shop: Shop, folder: Path) -> str:
-    """Return the curl command that speaks to the API as the kubeconfig's user."""
-    kubeconfig = yaml.safe_load(Path(shop.inventory["canary_cluster"]["kubeconfig"]).read_text())
-    cluster, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
-    words = ["curl -fsS"]
-    for option, given, name in (
-        ("--cacert", cluster, "certificate-authority"),
-        ("--cert", user, "client-certificate"),
-        ("--key", user, "client-key"),
-    ):
-        path = given.get(name)
-        if path is None:
-            data = base64.b64decode(given[f"{name}-data"])
-            path = folder / f"{name}.pem"
-            path.write_bytes(data)
-        words.append(f"{option} {path}")
-    return " ".join(words)
+def _kubectl(shop: Shop, words: str) -> str:
+    return f"kubectl -n {shop.namespace} {words} > /dev/null"
 
 
-def _server(shop: Shop) -> str:
-    kubeconfig = yaml.safe_load(Path(shop.inventory["canary_cluster"]["kubeconfig"]).read_text())
-    return f"SERVER={kubeconfig['clusters'][0]['cluster']['server']}"
+def _apply(shop: Shop, *items: Object) -> str:
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    return f"{_kubectl(shop, 'apply -f -')} <<< {shlex.quote(text)}"
 
 
-def _workload(shop: Shop, version: str, replicas: int = 3) -> list[Command]:
-    item = deployment(shop.namespace, version)
+def _patch(shop: Shop, what: str, body: Object) -> str:
+    return _kubectl(shop, f"patch {what} --type merge -p {shlex.quote(json.dumps(body))}")
+
+
+def _deploy(shop: Shop, version: str, replicas: int = 3) -> list[str]:
+    item = {"apiVersion": "apps/v1", "kind": "Deployment", **deployment(shop.namespace, version)}
     item["spec"]["replicas"] = replicas
     item["metadata"]["labels"] = labels(version)
-    front = service(shop.namespace, version)
+    front = {"apiVersion": "v1", "kind": "Service", **service(shop.namespace, version)}
     front["spec"]["ports"] = [{"name": "http", "port": 8080, "targetPort": 8080}]
-    return [
-        Command("POST", f"/apis/apps/v1/namespaces/{shop.namespace}/deployments", item),
-        Command("POST", f"/api/v1/namespaces/{shop.namespace}/services", front),
-    ]
+    return [_apply(shop, item, front), _kubectl(shop, f"rollout status deployment/web-{version}")]
+
+
+def _end(shop: Shop, version: str) -> str:
+    return _kubectl(shop, f"scale deployment/web-{version} --replicas=0")
 
 
 def _gateway_api(shop: Shop, stable: str, canary: str) -> Release:
-    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{shop.namespace}/httproutes/web"
-
-    def split(**weights: int) -> list[Command]:
+    def split(**weights: int) -> list[str]:
         refs = [{"name": f"web-{version}", "port": 8080, "weight": weight} for version, weight in weights.items()]
         rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": refs}
-        return [Command("PATCH", path, {"spec": {"rules": [rule]}})]
+        return [_patch(shop, "httproute/web", {"spec": {"rules": [rule]}})]
 
     return Release(
-        _workload(shop, canary),
+        _deploy(shop, canary),
         lambda weight: split(**{stable: 100 - weight, canary: weight}),
-        split(**{canary: 1}),
+        [*split(**{canary: 1}), _end(shop, stable)],
     )
 
 
 def _istio(shop: Shop, stable: str, canary: str) -> Release:
-    path = f"/apis/networking.istio.io/v1/namespaces/{shop.namespace}/virtualservices/web"
-
-    def split(**weights: int) -> list[Command]:
+    def split(**weights: int) -> list[str]:
         route = [
             {"destination": {"host": f"web-{version}", "port": {"number": 8080}}, "weight": weight}
             for version, weight in weights.items()
         ]
-        return [Command("PATCH", path, {"spec": {"http": [{"name": "web", "route": route}]}})]
+        return [_patch(shop, "virtualservice/web", {"spec": {"http": [{"name": "web", "route": route}]}})]
 
     return Release(
-        _workload(shop, canary),
+        _deploy(shop, canary),
         lambda weight: split(**{stable: 100 - weight, canary: weight}),
-        split(**{canary: 100}),
+        [*split(**{canary: 100}), _end(shop, stable)],
     )
 
 
 def _ingress(shop: Shop, stable: str, canary: str) -> Release:
     served = SERVED[shop.system.backend]
-    ingresses = f"/apis/networking.k8s.io/v1/namespaces/{shop.namespace}/ingresses"
     name = "web-published"
     prefix = "nginx.ingress.kubernetes.io"
-
-    def annotated(weight: int) -> Object:
-        return {**served.annotations, f"{prefix}/canary": "true", f"{prefix}/canary-weight": str(weight)}
-
     backend = {"service": {"name": f"web-{canary}", "port": {"number": 8080}}}
     rule = {"host": shop.hostname, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    annotations = {**served.annotations, f"{prefix}/canary": "true", f"{prefix}/canary-weight": "0"}
     item = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": {"name": name, "namespace": shop.namespace, "annotations": annotated(0)},
+        "metadata": {"name": name, "namespace": shop.namespace, "annotations": annotations},
         "spec": {"ingressClassName": served.ingress_class(), "rules": [rule]},
     }
-    flip = {"spec": {"selector": selector(canary)}}
     return Release(
-        [*_workload(shop, canary), Command("POST", ingresses, item)],
-        lambda weight: [Command("PATCH", f"{ingresses}/{name}", {"metadata": {"annotations": annotated(weight)}})],
+        [*_deploy(shop, canary), _apply(shop, item)],
+        lambda weight: [_kubectl(shop, f"annotate ingress/{name} --overwrite {prefix}/canary-weight={weight}")],
         [
-            Command("PATCH", f"/api/v1/namespaces/{shop.namespace}/services/web", flip),
-            Command("DELETE", f"{ingresses}/{name}"),
+            _patch(shop, "service/web", {"spec": {"selector": selector(canary)}}),
+            _kubectl(shop, f"delete ingress/{name}"),
+            _end(shop, stable),
         ],
     )
 
 
 def _replicas(shop: Shop, stable: str, canary: str) -> Release:
     """The Service selects both versions, and the numbers of pods are changed: ten in all."""
-    apps = f"/apis/apps/v1/namespaces/{shop.namespace}/deployments"
 
-    def scaled(weight: int) -> list[Command]:
+    def scaled(weight: int) -> list[str]:
         pods = {canary: weight // 10, stable: 10 - weight // 10}
-        return [Command("PATCH", f"{apps}/web-{each}", {"spec": {"replicas": count}}) for each, count in pods.items()]
+        return [_kubectl(shop, f"scale deployment/web-{each} --replicas={count}") for each, count in pods.items()]
 
     widened = {"spec": {"selector": {_VERSION: None}}}
     return Release(
-        [
-            *_workload(shop, canary, 1),
-            Command("PATCH", f"/api/v1/namespaces/{shop.namespace}/services/web", widened),
-        ],
+        [*_deploy(shop, canary, 1), _patch(shop, "service/web", widened)],
         scaled,
         [],
-        replicas=1,
+    )
+
+
+def _deployment(shop: Shop, _stable: str, canary: str) -> Release:
+    """Paused when the first new pods are there, and resumed: nothing in between is asked for."""
+    image = IMAGE.format(version=canary)
+
+    def stage(weight: int) -> list[str]:
+        if weight < 100:
+            return []
+        return [_kubectl(shop, "rollout resume deployment/web"), _kubectl(shop, "rollout status deployment/web")]
+
+    return Release(
+        [
+            _kubectl(shop, f"set image deployment/web web={image}"),
+            "sleep 1",
+            _kubectl(shop, "rollout pause deployment/web"),
+        ],
+        stage,
+        [],
+    )
+
+
+def _argo_rollouts(shop: Shop, _stable: str, canary: str) -> Release:
+    plugin = f"kubectl-argo-rollouts -n {shop.namespace}"
+    promote = f"{plugin} promote web > /dev/null"
+    return Release(
+        [f"{plugin} set image web web={IMAGE.format(version=canary)} > /dev/null", f"sleep {SLEEP}"],
+        lambda _weight: [promote],
+        [promote, f"{plugin} status web > /dev/null"],
     )
 
 
@@ -219,4 +195,6 @@ _RELEASES: dict[str, Callable[[Shop, str, str], Release]] = {
     "apig": _ingress,
     "istio": _istio,
     "replicas": _replicas,
+    "deployment": _deployment,
+    "argo_rollouts": _argo_rollouts,
 }

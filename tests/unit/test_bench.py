@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench import published, report
+from tests.bench import report
 from tests.bench.measure import Clock, in_turn
 from tests.bench.noticing import Change, judged
 from tests.bench.report import Row
@@ -49,8 +49,3 @@ def test_a_late_benchmark_stops_at_three_rounds(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_benchmark_in_time_goes_all_rounds() -> None:
     assert in_turn({"one": lambda: 1}, 5) == {"one": [1] * 5}
-
-
-def test_published_commands_are_there_for_every_gateway_of_the_shop() -> None:
-    for name in ("gateway_api", "ingress_nginx", "ingress_nginx_real", "apig", "istio", "replicas"):
-        assert published.known(name)
