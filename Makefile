@@ -13,10 +13,9 @@ PYTEST := $(BIN)/pytest -o pythonpath="$(COLLECTIONS) ."
 TIERS ?= core traefik ingress_nginx istio argo proxy
 # What `make test` runs of the suites on a cluster, to stay within its time on two cores; `make contract`, `e2e` and
 # `load` by themselves run all.
-ORDINARY := TIERS="core traefik ingress_nginx"
-ORDINARY_CONTRACT := $(ORDINARY) CANARY_TEST_SYSTEMS="gateway_api gateway_api_on_traefik ingress_nginx ingress_nginx_real"
-ORDINARY_E2E := $(ORDINARY) CANARY_TEST_SYSTEMS="gateway_api ingress_nginx ingress_nginx_real"
-ORDINARY_LOAD := $(ORDINARY) CANARY_TEST_SYSTEMS="gateway_api ingress_nginx" LOAD='-m "not variant"'
+ORDINARY_CONTRACT := CANARY_TEST_SYSTEMS="gateway_api ingress_nginx ingress_nginx_real"
+ORDINARY_E2E := CANARY_TEST_SYSTEMS="gateway_api"
+ORDINARY_LOAD := LOAD='-m "not variant"'
 ON_CLUSTER := tools/on-cluster.sh "$(TIERS)"
 export VENV PYTHON TIERS
 # Compiled files are kept whatever the caller's environment says: the suites start Python and playbooks many times.

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_status import status_of
 from ansible_collections.gradual.canary.plugins.module_utils._backends.argo_rollouts import ArgoRollouts
 from tests.contract.cluster_access import Access, Object, Operator
 from tests.contract.systems.argo_rollouts import ArgoRolloutsSystem, rollout, template
@@ -228,3 +229,13 @@ def test_the_verb_writes_what_the_plugin_writes(watched: Watched, name: str) -> 
         assert holds(written["ours"], written["plugin"]), written
     else:
         assert written["ours"] == written["plugin"]
+
+
+@pytest.mark.parametrize("state", ["healthy", "paused at a step", "held at a step", "aborted"])
+def test_the_status_is_what_the_plugin_says(watched: Watched, state: str) -> None:
+    name = watched.make(state)
+    command = [PLUGIN, "-n", watched.namespace, "status", name, "--watch=false"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+    ours = str(status_of(watched.get(name)))
+    watched.operator.delete("Rollout", name, watched.namespace)
+    assert said.strip() == ours
