@@ -18,7 +18,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._sampling import ca
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import Capabilities, Match
 
 _PLACES: t.Final = ("host", "address")
-_SETS: t.Final = ("match_kinds", "match_operators")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +43,10 @@ def parse_preview(value: object, capabilities: t.Mapping[str, t.Any] | None = No
     ways = tuple(_way(entry) for entry in entries)
     matches = [way.match for way in ways if way.match]
     if matches and capabilities:
-        able = Capabilities(**{**capabilities, **{key: frozenset(capabilities[key]) for key in _SETS}})
+        able = Capabilities.parse(capabilities)
         try:
-            able.require_matches(matches, "this traffic system")
+            wanted = [match for match in matches if not any(match.is_same(one) for one in able.own_matches)]
+            able.require_matches(wanted, "this traffic system")
         except InvalidSplit as error:
             raise InvalidInput(
                 f"canary_preview: {error.message}. A host or an address that leads to the version's own Service does "

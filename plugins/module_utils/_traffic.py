@@ -100,6 +100,14 @@ class Match:
             return cls(kinds[0], name, "exact", str(given["value"]))
         return cls(kinds[0], name, "always")
 
+    def is_same(self, other: Match) -> bool:
+        """Compare; names of headers have no case, those of cookies have."""
+        mine, theirs = (
+            dataclasses.replace(each, name=each.name.lower()) if each.kind == "header" else each
+            for each in (self, other)
+        )
+        return mine == theirs
+
     def as_option(self) -> dict[str, str]:
         option = {self.kind: self.name}
         if self.operator == "regex":
@@ -182,6 +190,7 @@ class Capabilities:
     that the workload's own steps name.
     in_place: whether all versions are templates of one workload.
     mirror: of which requests the canary can be sent copies: ``any`` share, ``all`` or none of them, or ``none``.
+    own_matches: match routes that are there without being asked for, by which the canary is reached before any weight.
     """
 
     resolution: int
@@ -197,10 +206,25 @@ class Capabilities:
     weights: str = "any"
     in_place: bool = False
     mirror: str = "none"
+    own_matches: tuple[Match, ...] = ()
+
+    @classmethod
+    def parse(cls, result: t.Mapping[str, t.Any]) -> Capabilities:
+        """Return them from what `as_result` made of them."""
+        parts = {
+            "match_kinds": frozenset(result["match_kinds"]),
+            "match_operators": frozenset(result["match_operators"]),
+            "own_matches": tuple(Match.parse(match) for match in result.get("own_matches") or ()),
+        }
+        return cls(**{**result, **parts})
 
     def as_result(self) -> dict[str, t.Any]:
-        result = dataclasses.asdict(self)
-        return {**result, "match_kinds": sorted(self.match_kinds), "match_operators": sorted(self.match_operators)}
+        return {
+            **dataclasses.asdict(self),
+            "match_kinds": sorted(self.match_kinds),
+            "match_operators": sorted(self.match_operators),
+            "own_matches": [match.as_option() for match in self.own_matches],
+        }
 
     def require(self, weight: Weight, matches: t.Sequence[Match], where: str) -> None:
         """Raise InvalidSplit when this system cannot represent the weight and the matches."""

@@ -260,6 +260,7 @@ capabilities:
     weights: any
     in_place: false
     mirror: none
+    own_matches: []
 writes:
   description: Every write that was made, or in check mode would be.
   returned: when the cluster was asked

@@ -186,8 +186,10 @@ def test_testers_come_by_the_header_of_the_rollout_and_are_gone_with_the_canary(
     given = {"canary-by-header": "X-Test", "canary-by-header-value": "yes"}
     routing = {"trafficRouting": {"nginx": {"canaryIngressAnnotations": given}}}
     argo.operator.edit("Rollout", argo.name, argo.namespace, {"spec": {"strategy": {"canary": routing}}})
+    testers = (Match("header", "X-Test", "exact", "yes"),)
+    assert backend_of(argo).capabilities.own_matches == testers
     after = backend_of(argo).set(weight=NOTHING).after
-    assert (after.weight, after.matches) == (NOTHING, (Match("header", "X-Test", "exact", "yes"),))
+    assert (after.weight, after.matches) == (NOTHING, testers)
     argo.ask_until(lambda answers: set(answers) == {"v2"}, headers={"X-Test": "yes"})
     assert set(argo.ask(40)) == {"v1"}
     backend_of(argo).detach()

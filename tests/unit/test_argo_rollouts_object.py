@@ -99,6 +99,14 @@ def test_header_routes_of_annotations_hold_as_soon_as_the_canary_has_pods() -> N
     assert rollout(strategy=strategy, status={"currentStepIndex": 1}).matches == (match,)
 
 
+def test_the_header_is_there_before_any_weight_if_the_rollout_waits_there_with_pods() -> None:
+    nginx = {"nginx": {"canaryIngressAnnotations": {"canary-by-header": "X-Test"}}}
+    with_pods = [{"setCanaryScale": {"replicas": 1}}, {"pause": {}}, {"setWeight": 10}, {"pause": {}}]
+    for steps, found in ((with_pods, (Match("header", "X-Test", "always"),)), (with_pods[1:], ()), (with_pods[2:], ())):
+        made = rollout(strategy={"steps": steps, "trafficRouting": nginx})
+        assert made.matches_before_weight == found
+
+
 def test_header_routes_of_steps_hold_from_their_step_until_they_are_taken_away() -> None:
     def route(name: str, *match: Object) -> Object:
         return {"setHeaderRoute": {"name": name, "match": list(match)}}

@@ -68,6 +68,14 @@ def test_a_way_that_cannot_be_taken_is_refused(preview: object, capabilities: di
         parse_preview(preview, capabilities)
 
 
+def test_a_match_route_that_is_there_anyway_is_a_way_where_none_can_be_asked_for() -> None:
+    capabilities = {**NO_ROUTES, "own_matches": [{"header": "X-Test", "value": "yes"}]}
+    (way,) = parse_preview({"header": "x-test", "value": "yes"}, capabilities)
+    assert way.client == {"headers": {"x-test": "yes"}}
+    with pytest.raises(InvalidInput, match="has no match routes"):
+        parse_preview({"header": "X-Test", "value": "no"}, capabilities)
+
+
 def test_without_match_routes_a_host_will_do_and_without_any_way_nothing_is_switched() -> None:
     require_blue_green(parse_preview({"host": "p"}, NO_ROUTES), NO_ROUTES)
     with pytest.raises(InvalidInput, match=r"needs a preview.*canary_preview: \{host: preview.shop.example.com\}"):

@@ -54,22 +54,14 @@ def _match(one: Object) -> Match:
 
 
 def require_there(wanted: t.Sequence[Match], there: t.Sequence[Match], canary: Object, where: str) -> None:
-    """Raise InvalidSplit for a match route that the Rollout does not have, with what to write into its spec.
-
-    Names of headers are compared without case.
-    """
-    known = {_comparable(match) for match in there}
+    """Raise InvalidSplit for a match route that the Rollout does not have, with what to write into its spec."""
     for match in wanted:
-        if _comparable(match) not in known:
+        if not any(match.is_same(one) for one in there):
             has = ", ".join(str(one) for one in there) or "none"
             raise InvalidSplit(
                 f"{where} has no match route '{match}' at this weight (it has: {has}), and its controller alone writes "
                 f"them. {_advice(match, canary)}"
             )
-
-
-def _comparable(match: Match) -> tuple[str, str, str, str | None]:
-    return match.kind, match.name.lower() if match.kind == "header" else match.name, match.operator, match.value
 
 
 def _advice(match: Match, canary: Object) -> str:

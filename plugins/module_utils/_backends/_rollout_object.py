@@ -193,6 +193,12 @@ class ArgoRollout:
             return ()
         return matches_at(self.canary, self.index)
 
+    @property
+    def matches_before_weight(self) -> tuple[Match, ...]:
+        """Return the match routes that lead to the canary where the Rollout first waits, if it has no weight there."""
+        first = self.steps.next_stop(0)
+        return self.matches_then(first) if first.weight == NOTHING and self._has_pods(first.index) else ()
+
     def _has_pods(self, index: int) -> bool:
         if self.paused and index == 0:
             return False

@@ -73,7 +73,7 @@ class ArgoRollouts(Backend):
         router = router_of(rollout.routing)
         return Capabilities(
             resolution=max(1, WHOLE // rollout.steps.most),
-            match_kinds=frozenset(),  # its spec may have some; none can be asked for
+            match_kinds=frozenset(),  # its spec may have some of its own; no others can be asked for
             match_operators=frozenset(),
             match_with_weight=True,
             most_matches=0,
@@ -84,6 +84,8 @@ class ArgoRollouts(Backend):
             propagation_seconds=router.propagation_seconds,
             weights="steps",
             in_place=True,
+            # No request can be made up for a regular expression, so it is no way to prove anything by.
+            own_matches=tuple(match for match in rollout.matches_before_weight if match.operator != "regex"),
         )
 
     def observe(self) -> Split:
