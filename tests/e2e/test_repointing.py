@@ -12,8 +12,7 @@ from tests.e2e.conftest import OpenShop
 from tests.e2e.steps import all_on, held, nothing_changes, pods_wanted, release
 from tests.shop.operators import ROOT
 from tests.shop.shop import Shop
-
-REPOINTING = {"type": "ingress_nginx", "ingress": "web", "promotion": "repoint", "propagation": 5}
+from tests.shop.systems import REPOINTING
 
 
 @pytest.fixture(params=["ingress_nginx_real", "apig"])

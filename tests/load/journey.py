@@ -6,6 +6,7 @@ import math
 import os
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -51,7 +52,7 @@ class Journey:
     """A shop whose every request is counted while things happen to it.
 
     variant: what is different about the cluster, for the report. environment: variables of all versions' pods.
-    client, changes: what differs from the example inventory, as in Shop. rate, long, kept: the load, as in Load.
+    client, prepare, changes: what differs from the example, as in Shop. rate, long, kept: the load, as in Load.
     """
 
     def __init__(
@@ -66,12 +67,18 @@ class Journey:
         rate: int = RATE,
         long: int = LONG,
         kept: int = KEPT,
+        prepare: Callable[[dict[str, Any]], None] = lambda item: None,
         **changes: Any,
     ) -> None:
         self.backend = backend
         self.report = report
         self.variant = variant
         environment = environment or {}
+
+        def prepared(item: dict[str, Any]) -> None:
+            _carry_load(item, environment)
+            prepare(item)
+
         workload = {**inventory_of(backend, SYSTEMS[backend], "", "")["canary_workload"], "env": environment}
         self.shop = Shop(
             backend,
@@ -80,7 +87,7 @@ class Journey:
             # Enough under way that the rate is kept when answers take a while.
             client={"rate": max(100, RATE), "concurrency": 64, **(client or {})},
             by_service=True,
-            prepare=lambda item: _carry_load(item, environment),
+            prepare=prepared,
             **{
                 "canary_stages": stages(SYSTEMS[backend]),
                 "canary_drain": DRAIN,

@@ -15,7 +15,7 @@ from tests.load.conditions import ABRUPT, BUSY, ROUTES, Condition
 from tests.load.journey import HELD, RATE, Journey, stages
 from tests.load.report import Report
 from tests.load.way import cut_by_nature, none_lost, there_and_back, whole_way
-from tests.shop.systems import SYSTEMS, chosen
+from tests.shop.systems import REPOINTING, SYSTEMS, chosen, lead_to_v1
 
 LEAST = 20 * RATE
 """Of each journey: 10,000 at 500 a second."""
@@ -52,6 +52,16 @@ def test_no_request_is_lost_when_versions_are_refused_or_promoted_by_hand(
         at_the_end = stages(journey.shop.system, ask_at=100)
         journey.step("release of v5, held", "release", code=HELD, canary_version="v5", canary_stages=at_the_end)
         journey.step("promotion by hand", "promote")
+        none_lost(journey)
+
+
+@pytest.mark.variant
+@pytest.mark.parametrize("backend", chosen(("ingress_nginx_real", "apig")))
+def test_no_request_is_lost_when_the_main_ingress_is_led_to_the_new_version(
+    backend: str, home: Path, report: Report
+) -> None:
+    with Journey(backend, home, report, variant="re-pointed", prepare=lead_to_v1, canary_backend=REPOINTING) as journey:
+        whole_way(journey)
         none_lost(journey)
 
 

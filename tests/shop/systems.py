@@ -219,6 +219,16 @@ SYSTEMS = {
 }
 
 
+REPOINTING = {"type": "ingress_nginx", "ingress": "web", "promotion": "repoint", "propagation": 5}
+
+
+def lead_to_v1(item: Object) -> None:
+    """Let the main Ingress lead to v1's own Service, as it has to be for a promotion that re-points it."""
+    if item["kind"] == "Ingress":
+        (path,) = item["spec"]["rules"][0]["http"]["paths"]
+        path["backend"]["service"]["name"] = "web-v1"
+
+
 def chosen(names: Iterable[str]) -> list[str]:
     """Return those of the systems' names that CANARY_TEST_SYSTEMS asks for; all of them when it is not set."""
     wanted = os.environ.get("CANARY_TEST_SYSTEMS", "").split()
