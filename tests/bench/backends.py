@@ -48,7 +48,7 @@ class Measured:
     """What one traffic system gave."""
 
     name: str
-    overhead: Series | None
+    overhead: Series
     changes: list[noticing.Noticed]
     release: Run
     drain: int
@@ -62,7 +62,7 @@ class Measured:
         return [
             self.name,
             _requests(self.release),
-            self.overhead.show(0, 1000) if self.overhead else "-",
+            self.overhead.show(0, 1000),
             *self._noticed(),
             f"{self.release.seconds:.1f} ({seconds:.1f} of it sampling, {self.drain} draining)",
             f"{answers:,} in {len(sampled)} proofs",
@@ -97,7 +97,8 @@ _METHOD = """\
 - Overhead: in a play of {stages} stages, each one task that sets the weight, waits and proves it (profile `quick`, no
   limit on the rate), the time from the end of one task to the end of the next, less the time in which it sampled. All
   but the first stage count. With `replicas` it is the time that pods take. Where one workload changes in place there
-  are no weights to go back and forth between: only the release was measured.
+  are no weights to go back and forth between: there it is the same between the stages of the release, with the other
+  tasks of the role and the time that pods take, and noticing was not measured.
 - Data plane and noticing: all traffic is moved to the canary and back {turns} times, in one process, as the action
   plugin does it. An observer that shares no code with the product asks {observer} times a second, each on a connection
   of its own. "Follows" is from the answer to the last write, by the API server's audit log, until the last request was
@@ -165,6 +166,8 @@ def _measured(name: str, folder: Path, turns: int, rate: int) -> Measured:
             shop.run("rollback").require()
         print(f"  {name}: release", flush=True)
         release = shop.run("release", canary_version=_RELEASED).require()
+        if overhead is None:
+            overhead = _between([each for each in release.results if "proof" in each["result"]])
         print(f"  {name}: published commands", flush=True)
         by_commands = published.release(shop, _RELEASED, _PUBLISHED)
     return Measured(
@@ -245,7 +248,11 @@ def _stages(shop: Shop) -> Series:
     playbook = shop.operator.home / "stages.yml"
     playbook.write_text(yaml.safe_dump([play], sort_keys=False))
     run = shop.operator.run(str(playbook), canary_version=_CANARY).require()
-    results = [each for each in run.results if each["action"] == "gradual.canary.traffic"][: len(_WEIGHTS)]
+    return _between([each for each in run.results if each["action"] == "gradual.canary.traffic"][: len(_WEIGHTS)])
+
+
+def _between(results: list[dict[str, Any]]) -> Series:
+    """Return the seconds from the end of each proven change to the end of the next, less those of its sampling."""
     ends = [each["at"] for each in results]
     sampled = [each["result"]["proof"]["requests"]["duration_s"] for each in results]
     return Series(tuple(end - before - took for before, end, took in zip(ends, ends[1:], sampled[1:], strict=False)))
