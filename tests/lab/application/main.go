@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -43,7 +44,9 @@ func serve(settings Settings, stop <-chan os.Signal) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: newHandler(settings, time.Now()), ReadHeaderTimeout: 30 * time.Second}
+	var ending atomic.Bool
+	handler := tellingOfTheEnd(newHandler(settings, time.Now()), &ending)
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	log.Printf("version %q serves port %d", settings.Version, settings.Port)
@@ -56,8 +59,20 @@ func serve(settings Settings, stop <-chan os.Signal) error {
 	if settings.Shutdown == 0 {
 		return nil
 	}
+	ending.Store(true)
 	time.Sleep(settings.Shutdown)
 	return server.Shutdown(context.Background())
+}
+
+// tellingOfTheEnd lets clients that keep a connection leave it with their next answer, so that none is closed under a
+// request that is on its way.
+func tellingOfTheEnd(handler http.Handler, ending *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		if ending.Load() {
+			answer.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(answer, request)
+	})
 }
 
 func interrupted(stop <-chan os.Signal, wait time.Duration) bool {
