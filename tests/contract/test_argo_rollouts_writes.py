@@ -235,7 +235,9 @@ def test_the_verb_writes_what_the_plugin_writes(watched: Watched, name: str) -> 
 def test_the_status_is_what_the_plugin_says(watched: Watched, state: str) -> None:
     name = watched.make(state)
     command = [PLUGIN, "-n", watched.namespace, "status", name, "--watch=false"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
-    ours = str(status_of(watched.get(name)))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ours = status_of(watched.get(name))
     watched.operator.delete("Rollout", name, watched.namespace)
-    assert said.strip() == ours
+    assert done.stdout.strip().partition(" - ")[0] == ours.phase
+    # Of a degraded one the reason is an error's.
+    assert ours.message in done.stdout + done.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 import time
@@ -202,11 +201,14 @@ class Journey:
 
 
 def _carry_load(item: dict[str, Any], environment: dict[str, str]) -> None:
-    """Give the pods of a Rollout's first version the time and the variables that those of the others have."""
+    """Give the pods of a Rollout the time that the controller does, and its first ones the variables of the others.
+
+    With 7 seconds 9 requests of four seconds were lost: Traefik followed a promotion after 4.2, and the pods then exit.
+    """
     if item["kind"] != "Rollout":
         return
-    delay = DRAIN + math.ceil(SYSTEMS["argo_rollouts"].propagation)
-    item["spec"]["strategy"]["canary"].update(scaleDownDelaySeconds=delay, abortScaleDownDelaySeconds=delay)
+    for delay in ("scaleDownDelaySeconds", "abortScaleDownDelaySeconds"):
+        del item["spec"]["strategy"]["canary"][delay]
     pod = item["spec"]["template"]["spec"]
     pod["terminationGracePeriodSeconds"] = 30
     pod["containers"][0]["env"] = [{"name": name, "value": value} for name, value in environment.items()]
