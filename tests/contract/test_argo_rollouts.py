@@ -184,7 +184,7 @@ def test_zero_aborts_and_the_template_given_back_ends_healthy(routed: ArgoRollou
 
 def test_testers_come_by_the_header_of_the_rollout_and_are_gone_with_the_canary(argo: ArgoRolloutsSystem) -> None:
     given = {"canary-by-header": "X-Test", "canary-by-header-value": "yes"}
-    routing = {"trafficRouting": {"nginx": {"canaryIngressAnnotations": given}}}
+    routing = {"trafficRouting": {"nginx": {"additionalIngressAnnotations": given}}}
     argo.operator.edit("Rollout", argo.name, argo.namespace, {"spec": {"strategy": {"canary": routing}}})
     testers = (Match("header", "X-Test", "exact", "yes"),)
     assert backend_of(argo).capabilities.own_matches == testers

@@ -15,7 +15,7 @@ HEADER = {"canary-by-header": "X-Tester", "canary-by-header-value": "yes"}
 
 def with_header(item: Object) -> None:
     if item["kind"] == "Rollout":
-        item["spec"]["strategy"]["canary"]["trafficRouting"]["nginx"]["canaryIngressAnnotations"] = HEADER
+        item["spec"]["strategy"]["canary"]["trafficRouting"]["nginx"]["additionalIngressAnnotations"] = HEADER
 
 
 def test_a_bad_version_is_refused_by_the_header_before_any_weight_and_a_good_one_goes_on(open_shop: OpenShop) -> None:

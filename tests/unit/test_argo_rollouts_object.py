@@ -92,15 +92,25 @@ def test_a_canary_whose_pods_are_not_there_yet_is_on_its_way_to_traffic() -> Non
 
 def test_header_routes_of_annotations_hold_as_soon_as_the_canary_has_pods() -> None:
     given = {"canary-by-header": "X-Test", "nginx.ingress.kubernetes.io/canary-by-header-value": "yes"}
-    strategy = {"trafficRouting": {"nginx": {"canaryIngressAnnotations": given}}}
+    strategy = {"trafficRouting": {"nginx": {"additionalIngressAnnotations": given}}}
     match = Match("header", "X-Test", "exact", "yes")
     assert rollout(strategy=strategy).matches == (match,)
     assert rollout(strategy=strategy, paused=True, status=HELD).matches == ()
     assert rollout(strategy=strategy, status={"currentStepIndex": 1}).matches == (match,)
 
 
+def test_full_annotations_are_taken_as_they_are_written() -> None:
+    prefix = "nginx.ingress.kubernetes.io/"
+    for given, found in (
+        ({"canary-by-header": "X-Test"}, ()),  # the controller writes it without the prefix, and nobody reads it
+        ({f"{prefix}canary-by-header": "X-Test"}, (Match("header", "X-Test", "always"),)),
+    ):
+        strategy = {"trafficRouting": {"nginx": {"canaryIngressAnnotations": given}}}
+        assert rollout(strategy=strategy).matches == found
+
+
 def test_the_header_is_there_before_any_weight_if_the_rollout_waits_there_with_pods() -> None:
-    nginx = {"nginx": {"canaryIngressAnnotations": {"canary-by-header": "X-Test"}}}
+    nginx = {"nginx": {"additionalIngressAnnotations": {"canary-by-header": "X-Test"}}}
     with_pods = [{"setCanaryScale": {"replicas": 1}}, {"pause": {}}, {"setWeight": 10}, {"pause": {}}]
     for steps, found in ((with_pods, (Match("header", "X-Test", "always"),)), (with_pods[1:], ()), (with_pods[2:], ())):
         made = rollout(strategy={"steps": steps, "trafficRouting": nginx})
@@ -132,7 +142,7 @@ def test_a_match_route_it_has_may_be_asked_for_whatever_the_case_of_its_name() -
 @pytest.mark.parametrize(
     ("routing", "advice"),
     [
-        ({"nginx": {}}, r"canaryIngressAnnotations: \{canary-by-header: x, canary-by-header-value: 'y'\}"),
+        ({"nginx": {}}, r"additionalIngressAnnotations: \{canary-by-header: x, canary-by-header-value: 'y'\}"),
         ({"istio": {}}, r"setHeaderRoute: \{name: testers, match: \[\{headerName: x"),
         (None, "Without trafficRouting"),
         ({"smi": {}}, r"traffic router \(smi\)"),

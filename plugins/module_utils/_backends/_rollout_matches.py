@@ -28,9 +28,10 @@ def matches_at(canary: Object, index: int) -> tuple[Match, ...]:
 def _of_annotations(nginx: Object) -> tuple[Match, ...]:
     prefix = str(nginx.get("annotationPrefix") or _USUAL_PREFIX)
     given = {f"{prefix}/canary": "true"}  # which the controller always writes
-    for field in ("additionalIngressAnnotations", "canaryIngressAnnotations"):
-        for key, value in (nginx.get(field) or {}).items():
-            given[f"{prefix}/{key.rpartition('/')[2]}"] = str(value)  # the controller adds the prefix where it lacks
+    # The controller adds the prefix where the first lack it, and never to the others (trafficrouting/nginx/nginx.go).
+    for key, value in (nginx.get("additionalIngressAnnotations") or {}).items():
+        given[key if key.startswith(prefix) else f"{prefix}/{key}"] = str(value)
+    given |= {key: str(value) for key, value in (nginx.get("canaryIngressAnnotations") or {}).items()}
     return Annotated.read(prefix, {"metadata": {"annotations": given}}).matches
 
 
@@ -69,12 +70,12 @@ def _advice(match: Match, canary: Object) -> str:
     place = "strategy.canary.trafficRouting"
     if "nginx" in routing:
         if match.kind == "cookie":
-            return f"Add {place}.nginx.canaryIngressAnnotations: {{canary-by-cookie: {match.name}}} to the Rollout."
+            return f"Add {place}.nginx.additionalIngressAnnotations: {{canary-by-cookie: {match.name}}} to the Rollout."
         key = {"exact": "canary-by-header-value", "regex": "canary-by-header-pattern"}.get(match.operator)
         value = f", {key}: {match.value!r}" if key else ""
         return (
-            f"Add {place}.nginx.canaryIngressAnnotations: {{canary-by-header: {match.name}{value}}} to the Rollout; it "
-            "then holds for the whole release."
+            f"Add {place}.nginx.additionalIngressAnnotations: {{canary-by-header: {match.name}{value}}} to the Rollout; "
+            "it then holds for the whole release."
         )
     if "istio" in routing and match.kind == "header":
         return (
