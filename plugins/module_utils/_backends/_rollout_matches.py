@@ -74,8 +74,8 @@ def _advice(match: Match, canary: Object) -> str:
         key = {"exact": "canary-by-header-value", "regex": "canary-by-header-pattern"}.get(match.operator)
         value = f", {key}: {match.value!r}" if key else ""
         return (
-            f"Add {place}.nginx.additionalIngressAnnotations: {{canary-by-header: {match.name}{value}}} to the Rollout; "
-            "it then holds for the whole release."
+            f"Add {place}.nginx.additionalIngressAnnotations: {{canary-by-header: {match.name}{value}}} to the "
+            "Rollout; it then holds for the whole release."
         )
     if "istio" in routing and match.kind == "header":
         return (
