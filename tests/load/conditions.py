@@ -59,9 +59,6 @@ class Condition:
             told: dict[str, Any] = {"variant": self.name}
             if self.abrupt:
                 told["environment"] = AT_ONCE
-            if busy_node in self.surroundings:
-                # Answers and gateways are slow there, and verify would rightly say so; here it is about losing none.
-                told["client"] = {"latency": {"enabled": False}, "settle_timeout": 120}
             yield told
 
 
