@@ -14,7 +14,7 @@ TIERS ?= core traefik ingress_nginx istio argo proxy
 # What `make test` runs of the suites on a cluster, to stay within its time on two cores; `make contract`, `e2e` and
 # `load` by themselves run all.
 ORDINARY_CONTRACT := CANARY_TEST_SYSTEMS="gateway_api ingress_nginx ingress_nginx_real"
-ORDINARY_E2E := CANARY_TEST_SYSTEMS="gateway_api"
+ORDINARY_E2E := CANARY_TEST_SYSTEMS="gateway_api" E2E='-m "not variant"'
 ORDINARY_LOAD := LOAD='-m "not variant"'
 ON_CLUSTER := tools/on-cluster.sh "$(TIERS)"
 export VENV PYTHON TIERS

@@ -107,7 +107,10 @@ status:
   type: dict
   contains:
     phase:
-      description: V(healthy), V(progressing), V(paused) or V(degraded).
+      description:
+        - V(healthy), V(progressing), V(paused) or V(degraded).
+        - Of a Deployment it is judged as by C(kubectl rollout status), which does not look at whether it is paused, and
+          says of a paused one that it is done, or waits for ever.
       type: str
       sample: paused
     message:

@@ -53,6 +53,8 @@ def enter(access: Access) -> Iterator[Enter]:
     entered: dict[str, tuple[type[TrafficSystem], str]] = {}
 
     def enter_one(name: str) -> tuple[type[TrafficSystem], str]:
+        if not chosen([name]):
+            pytest.skip("other systems were chosen")
         if name not in entered:
             module, _colon, class_name = SYSTEMS[name].partition(":")
             system = getattr(importlib.import_module(module), class_name)

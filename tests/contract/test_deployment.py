@@ -38,13 +38,8 @@ RESTARTED = "kubectl.kubernetes.io/restartedAt"
 @pytest.fixture
 def system(access: Access, enter: Enter) -> Iterator[DeploymentSystem]:
     _class, namespace = enter("deployment")
-    made = DeploymentSystem(access, namespace)
-    try:
-        made.create()
-        made.wait_until_served()
+    with DeploymentSystem.served(access, namespace) as made:
         yield made
-    finally:
-        made.remove()
 
 
 def control(system: DeploymentSystem) -> DeploymentControl:

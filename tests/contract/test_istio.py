@@ -12,12 +12,12 @@ import pytest
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._destination_rule import OURS
 from ansible_collections.gradual.canary.plugins.module_utils._backends.istio import Istio
-from ansible_collections.gradual.canary.plugins.module_utils._errors import TargetNotFound
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Finding, Weight
+from ansible_collections.gradual.canary.plugins.module_utils._errors import TargetNotFound, Unsupported
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Finding, Match, Weight
 from tests.contract.cluster_access import Access, Object, interposed
 from tests.contract.conftest import Enter
 from tests.contract.systems.base import outcome
-from tests.contract.systems.istio import VERSION, IstioSystem, IstioWithSubsets, entry
+from tests.contract.systems.istio import GATEWAY, VERSION, IstioSystem, IstioWithSubsets, entry
 from tests.contract.workloads import APP, selector
 
 TEN, FIFTY = Weight.percent(10), Weight.percent(50)
@@ -33,6 +33,45 @@ def system(access: Access, enter: Enter) -> Iterator[IstioSystem]:
 def subsets(access: Access, enter: Enter) -> Iterator[IstioWithSubsets]:
     _class, namespace = enter("istio_with_subsets")
     yield from _served(IstioWithSubsets(access, namespace))
+
+
+class Delegated(IstioSystem):
+    """The same in a VirtualService without hosts: another has the host and the Gateway, and delegates to it."""
+
+    def create(self) -> None:
+        self._create(self.name, {"http": [entry(self.stable())]})
+        self._create(self.root_name, {"hosts": [self.hostname], "gateways": [GATEWAY], "http": [self.leading()]})
+
+    def remove(self) -> None:
+        self.operator.delete("VirtualService", self.root_name, self.namespace)
+        super().remove()
+
+    @property
+    def root_name(self) -> str:
+        return f"{self.name}-root"
+
+    def leading(self, name: str | None = None, **conditions: Any) -> Object:
+        """Return an entry of the root that delegates everything, under these conditions, or to another."""
+        delegate = {"name": name or self.name, "namespace": self.namespace}
+        return {"match": [{"uri": {"prefix": "/"}, **conditions}], "delegate": delegate}
+
+    def root(self) -> Object:
+        item = self.operator.get("VirtualService", self.root_name, self.namespace)
+        assert item is not None
+        return item
+
+    def edit_root(self, *entries: Object) -> None:
+        self.operator.edit("VirtualService", self.root_name, self.namespace, {"spec": {"http": list(entries)}})
+
+    def _create(self, name: str, spec: Object) -> None:
+        metadata = {"name": name, "namespace": self.namespace}
+        self.operator.create({"apiVersion": VERSION, "kind": "VirtualService", "metadata": metadata, "spec": spec})
+
+
+@pytest.fixture
+def delegated(access: Access, enter: Enter) -> Iterator[Delegated]:
+    _class, namespace = enter("istio")
+    yield from _served(Delegated(access, namespace))
 
 
 def _served(made: Any) -> Iterator[Any]:
@@ -99,6 +138,82 @@ def test_a_virtual_service_in_another_namespace_is_split_the_same_way(access: Ac
         assert [str(finding) for finding in made.use().preflight() if finding.level == "error"] == []
     finally:
         made.operator.delete("Namespace", made.elsewhere)
+
+
+# delegates
+
+
+def test_a_delegate_is_split_for_the_clients_of_its_root(delegated: Delegated) -> None:
+    root, tried = delegated.root(), delegated.routed[0]
+    assert [str(finding) for finding in delegated.use().preflight() if finding.level == "error"] == []
+    delegated.use().set(weight=FIFTY, matches=[tried.match])
+    delegated.ask_until(lambda answers: set(answers) == {"v1", "v2"}, count=60)
+    assert 140 < delegated.ask(400)["v2"] < 260
+    assert set(delegated.ask(60, tried.fits)) == {"v2"}
+    assert set(delegated.ask(60, tried.misses)) == {"v1", "v2"}
+    assert delegated.root()["spec"] == root["spec"]
+
+
+def test_a_delegate_is_promoted_and_left_by_the_canary_as_any_other(delegated: Delegated) -> None:
+    before = delegated.virtual_service()["spec"]
+    delegated.use().set(weight=FIFTY)
+    delegated.ask_until(lambda answers: answers["v2"] > 0)
+    delegated.use().set(weight=NOTHING)
+    delegated.ask_until(lambda answers: set(answers) == {"v1"}, count=60)
+    delegated.use().detach()
+    assert delegated.virtual_service()["spec"] == before
+    delegated.use().set(weight=EVERYTHING)
+    delegated.ask_until(lambda answers: set(answers) == {"v2"}, count=60)
+    delegated.use().promote()
+    delegated.use().detach()
+    assert delegated.use().observe().stable_version == "v2"
+    assert set(delegated.ask(60)) == {"v2"}
+    assert not delegated.use().serves("web-v1")
+
+
+def test_a_virtual_service_without_hosts_that_nobody_delegates_to_is_an_error(delegated: Delegated) -> None:
+    for other in (entry(delegated.stable()), delegated.leading("another")):
+        delegated.edit_root(other)
+        (finding,) = found(delegated, "not_delegated")
+        assert finding.level == "error"
+        assert delegated.name in finding.message
+
+
+def test_a_match_that_istio_cannot_join_with_the_roots_is_left_out_by_it_and_refused_by_us(
+    delegated: Delegated,
+) -> None:
+    tenant, tried = {"X-Tenant": "one"}, delegated.routed[0]
+    delegated.edit_root(delegated.leading(headers={"x-tenant": {"regex": ".+"}}))
+    delegated.ask_until(lambda answers: set(answers) == {"404"})
+    with pytest.raises(Unsupported, match=r"headers\.x-tenant.*match by another header"):
+        delegated.use().set(weight=NOTHING, matches=[Match("header", "x-tenant", "exact", "one")])
+    # Another header can be joined.
+    delegated.use().set(weight=NOTHING, matches=[tried.match])
+    delegated.ask_until(lambda answers: set(answers) == {"v2"}, {**tenant, **tried.fits}, count=60)
+    assert set(delegated.ask(60, tenant)) == {"v1"}
+    # And it is true: an entry that takes all of the tenant's requests to v2 takes none. The weight tells it is there.
+    split = delegated.virtual_service()["spec"]["http"][-1]
+    for item in split["route"]:
+        item["weight"] = 50
+    match = {**split["match"][0], "headers": {"x-tenant": {"exact": "one"}}}
+    delegated.send(
+        {"name": "tenant", "match": [match], "route": [{"destination": split["route"][1]["destination"]}]}, split
+    )
+    delegated.ask_until(lambda answers: set(answers) == {"v1", "v2"}, tenant, count=60)
+
+
+def test_an_entry_that_its_root_does_not_delegate_is_an_error(delegated: Delegated) -> None:
+    delegated.edit_root({**delegated.leading(), "match": [{"uri": {"prefix": "/shop"}}]})
+    (finding,) = found(delegated, "not_joined")
+    assert delegated.root_name in finding.message
+    delegated.ask_until(lambda answers: set(answers) == {"404"})
+
+
+def test_a_gateway_that_the_root_lacks_is_an_error(delegated: Delegated) -> None:
+    edit = {"spec": {"gateways": ["istio-system/nowhere"]}}
+    delegated.operator.edit("VirtualService", delegated.root_name, delegated.namespace, edit)
+    (finding,) = found(delegated, "gateway_missing")
+    assert delegated.root_name in finding.message
 
 
 # what stands in the way

@@ -159,9 +159,16 @@ def release(shop: Shop, way: Way, **variables: Any) -> Run:
     return way(shop.operator, start)
 
 
+# The verb is asked in each of these ways above; here the whole release is.
 RELEASE_REFUSALS = [
-    *("no input", "closed input", "a pipe that says yes", "the background of a terminal", "ansible-runner", "AWX"),
-    *("a time-out", "an empty answer", "no", "a reason", "an approval of another stage", "an approval of anything"),
+    *("closed input", "ansible-runner", "an empty answer", "no", "an approval of another stage"),
+    *(
+        pytest.param(case, marks=pytest.mark.variant)
+        for case in (
+            *("no input", "a pipe that says yes", "the background of a terminal", "AWX", "a time-out", "a reason"),
+            "an approval of anything",
+        )
+    ),
 ]
 
 

@@ -202,6 +202,7 @@ def test_where_one_service_selects_all_pods_what_is_kept_is_in_the_way_of_the_ne
     all_on(shop, "v4")
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("backend", chosen(["gateway_api"]))
 def test_the_next_release_ends_what_was_kept_long_enough(backend: str, open_shop: OpenShop) -> None:
     shop = open_blue_green(open_shop, backend)
@@ -214,6 +215,7 @@ def test_the_next_release_ends_what_was_kept_long_enough(backend: str, open_shop
     assert pods_wanted(shop) == {"v2": 1, "v4": 0}
 
 
+@pytest.mark.variant
 def test_a_second_run_after_the_end_scales_the_old_version_down(one: Shop) -> None:
     release(one, "v2").require()
     let_it_be_over(one, "v1")
@@ -223,12 +225,14 @@ def test_a_second_run_after_the_end_scales_the_old_version_down(one: Shop) -> No
     nothing_changes(release(one, "v2"))
 
 
+@pytest.mark.variant
 def test_nothing_is_kept_when_nothing_is_asked_for(one: Shop) -> None:
     release(one, "v2", canary_keep=0).require()
     assert pods_wanted(one) == {"v1": 0, "v2": 1}
     assert kept_until(one, "v1") is None
 
 
+@pytest.mark.variant
 def test_a_version_that_was_kept_and_comes_back_is_kept_anew_the_next_time(one: Shop) -> None:
     release(one, "v2").require()
     let_it_be_over(one, "v1")
@@ -240,6 +244,7 @@ def test_a_version_that_was_kept_and_comes_back_is_kept_anew_the_next_time(one: 
     assert pods_wanted(one) == {"v1": 1, "v2": 1}
 
 
+@pytest.mark.variant
 def test_a_stable_version_that_grew_during_the_preview_is_not_replaced_by_a_smaller_one(one: Shop) -> None:
     held(one, stages=ASKING_IN_PREVIEW)
     scale(one, "v1", 2)
@@ -264,6 +269,7 @@ def test_a_release_that_was_cut_short_goes_on_from_each_state(one: Shop) -> None
     nothing_changes(release(one, "v2"))
 
 
+@pytest.mark.variant
 def test_check_mode_predicts_each_write_of_a_switch_and_of_the_ways_on(one: Shop) -> None:
     for playbook, variables in (("release", {"canary_version": "v2"}), ("rollback", {})):
         before = one.settled_objects()
@@ -291,6 +297,7 @@ def test_stages_between_are_refused_before_anything_is_touched(one: Shop) -> Non
 # the preview
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("backend", chosen(["gateway_api", "ingress_nginx", "ingress_nginx_real", "apig", "istio"]))
 def test_the_preview_can_be_a_header_of_the_users_choice(backend: str, open_shop: OpenShop) -> None:
     shop = open_blue_green(open_shop, backend, canary_preview={"header": "X-Preview", "value": "blue"})
@@ -305,6 +312,7 @@ def test_the_preview_can_be_a_header_of_the_users_choice(backend: str, open_shop
     all_on(shop, "v2")
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("backend", chosen(["gateway_api", "replicas"]))
 def test_a_preview_host_that_does_not_lead_to_the_new_version_alone_stops_the_release(
     backend: str, open_shop: OpenShop
@@ -353,6 +361,7 @@ def test_without_a_way_to_test_it_nothing_is_switched_and_nothing_touched(backen
     assert shop.objects() == before
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("backend", chosen(["gateway_api"]))
 def test_a_canary_release_can_have_a_preview_with_a_question_too(backend: str, open_shop: OpenShop) -> None:
     shop = open_shop(backend)

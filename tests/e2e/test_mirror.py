@@ -48,6 +48,7 @@ def test_copies_are_counted_at_the_canary_before_any_user_reaches_it(mirroring: 
     assert pods_wanted(mirroring) == {"v1": 0, "v2": 1}
 
 
+@pytest.mark.variant
 def test_a_release_that_holds_at_its_copies_goes_on_from_there(mirroring: Shop) -> None:
     asking = stages(mirroring, approve={"prompt": "Go on?"})
     held(mirroring, stages=asking)
@@ -57,6 +58,7 @@ def test_a_release_that_holds_at_its_copies_goes_on_from_there(mirroring: Shop) 
     all_on(mirroring, "v2")
 
 
+@pytest.mark.variant
 def test_the_rollback_ends_the_copies(mirroring: Shop) -> None:
     held(mirroring, stages=stages(mirroring, approve={"prompt": "Go on?"}))
     assert "mirror" in route(mirroring)
@@ -78,6 +80,7 @@ def test_copies_that_do_not_arrive_take_the_release_back(mirroring: Shop) -> Non
     assert "mirror" not in route(mirroring)
 
 
+@pytest.mark.variant
 def test_without_a_counter_the_evidence_says_that_copies_were_not_counted(mirroring: Shop) -> None:
     run = release(mirroring, "v2", canary_stages=stages(mirroring), canary_mirror_counter=None).require()
     assert f"copies of {share_of(mirroring)} % not counted" in said(run)

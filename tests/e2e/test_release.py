@@ -242,6 +242,7 @@ def test_a_cleanup_in_the_middle_of_a_release_is_refused(shop: Shop) -> None:
 # parts of it
 
 
+@pytest.mark.variant
 def test_limit_releases_the_named_host_only(open_shop: OpenShop) -> None:
     shop, other = open_shop("gateway_api"), open_shop("gateway_api")
     hosts = {"shop": shop.inventory, "other": other.inventory}

@@ -12,10 +12,10 @@ from tests.e2e.conftest import OpenShop
 from tests.e2e.steps import all_on, held, nothing_changes, pods_wanted, release
 from tests.shop.operators import ROOT
 from tests.shop.shop import Shop
-from tests.shop.systems import REPOINTING
+from tests.shop.systems import REPOINTING, chosen
 
 
-@pytest.fixture(params=["ingress_nginx_real", "apig"])
+@pytest.fixture(params=chosen(["ingress_nginx_real", "apig"]))
 def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
     """A shop whose main Ingress leads to v1's Service, and no other Service for all versions."""
     return led_to_v1(open_shop(request.param, canary_backend=REPOINTING))
@@ -63,7 +63,7 @@ def published_flow() -> str:
     return textwrap.dedent(found[0])
 
 
-@pytest.mark.parametrize("promotion", ["selector", "repoint"])
+@pytest.mark.parametrize("promotion", ["selector", "repoint"] if chosen(["apig"]) else [])
 def test_the_flow_of_the_api_gateways_guide_runs_as_the_documentation_shows_it(
     promotion: str, open_shop: OpenShop
 ) -> None:

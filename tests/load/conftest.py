@@ -20,7 +20,6 @@ REPORT = pytest.StashKey[Report]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "variant: the same once more under worse conditions; not in an ordinary run")
     config.stash[REPORT] = Report()
 
 

@@ -246,6 +246,17 @@ def test_a_paused_one_rests_although_kubectl_would_wait_for_ever() -> None:
     assert "1 of 10 pods of v2" in status.message
 
 
+@pytest.mark.parametrize(
+    ("conditions", "phase"),
+    [([], "paused"), ([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}], "degraded")],
+)
+def test_one_that_is_done_is_paused_all_the_same_and_past_its_deadline_it_is_degraded(
+    conditions: list[Object], phase: str
+) -> None:
+    made = told(stable(paused=True), conditions=conditions)
+    assert status_of(Workload.of(DEPLOYMENT, made, [replica_set(1, "v1", 9)])).phase == phase
+
+
 def test_an_abort_returns_to_what_served_and_not_to_the_revision_before() -> None:
     sets = [replica_set(5, "v4", 0), replica_set(4, "v1", 9), replica_set(6, "v2", 1)]
     found = serving(Workload.of(DEPLOYMENT, item("v2"), sets))

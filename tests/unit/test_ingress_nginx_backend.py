@@ -76,7 +76,8 @@ def ingress(name: str, *paths: tuple[str, str], default: str | None = None, clas
     if default:
         spec["defaultBackend"] = to(default)
     metadata = {"name": name, "namespace": "shop", "uid": f"uid-of-{name}"}
-    return {"kind": "Ingress", "metadata": metadata, "spec": spec}
+    status = {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}}
+    return {"kind": "Ingress", "metadata": metadata, "spec": spec, "status": status}
 
 
 def service(name: str, app: str, version: str) -> Object:

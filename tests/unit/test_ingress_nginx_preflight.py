@@ -31,6 +31,7 @@ def ingress(name: str, host: str, service: str, annotations: Object | None = Non
         "kind": "Ingress",
         "metadata": {"name": name, "namespace": namespace, "annotations": annotations or {}},
         "spec": {"ingressClassName": "nginx", "rules": [rule]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}},
     }
 
 
@@ -273,6 +274,38 @@ def written_by(*writers: tuple[str, str, str]) -> Object:
 def test_the_controller_is_the_last_that_wrote_the_status(item: Object, name: str, identified: bool) -> None:
     controller = identify(item)
     assert (controller.name, controller.identified) == (name, identified)
+
+
+NEVER_SERVED: Object = {"loadBalancer": {}}
+
+
+@pytest.mark.parametrize("status", [None, {}, NEVER_SERVED, {"loadBalancer": {"ingress": []}}])
+@pytest.mark.parametrize("given", [True, False])
+def test_an_ingress_that_nobody_serves_as_far_as_its_status_tells_is_warned_of(status: Object, given: bool) -> None:
+    main = {**MAIN, "status": status}
+    setting = dataclasses.replace(with_main(main), controller_given=given)
+    (finding,) = findings_of(dataclasses.replace(GOOD, setting=setting))
+    assert (finding.level, finding.code) == ("warning", "not_served")
+    assert "Ingress shop/web of class nginx" in finding.message
+    unknown = dataclasses.replace(setting, controller=identify(main))
+    (finding,) = findings_of(dataclasses.replace(GOOD, setting=unknown))
+    assert (finding.level, finding.code) == ("warning", "controller_unknown")
+    assert "Ingress shop/web of class nginx, or whether any does" in finding.message
+
+
+def test_a_class_that_an_annotation_names_is_named_too() -> None:
+    """Such a class need not exist as an object, so that only the status can tell whether anybody serves it."""
+    main = of_class(None, ingress("web", "web.example", "web", {"kubernetes.io/ingress.class": "old"}))
+    setting = dataclasses.replace(with_main({**main, "status": NEVER_SERVED}), controller=identify(main))
+    (finding,) = findings_of(dataclasses.replace(GOOD, setting=setting, classes=Classes({"old": None})))
+    assert (finding.level, finding.code) == ("warning", "controller_unknown")
+    assert "of class old" in finding.message
+
+
+def test_an_api_gateway_outside_of_the_cluster_need_not_publish_an_address() -> None:
+    setting = on_gateway()
+    main = {**setting.main, "status": NEVER_SERVED}
+    assert seen(setting=dataclasses.replace(setting, main=main)) == []
 
 
 BOUND = {"ingress.vke.volcengine.com/apig-instance-name": "shop"}

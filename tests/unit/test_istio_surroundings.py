@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.gradual.canary.plugins.module_utils._backends._contract import Target
 from ansible_collections.gradual.canary.plugins.module_utils._backends._istio_surroundings import (
     same_host,
-    undelegated,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service import SplitEntry
 
@@ -46,21 +45,11 @@ def http_route(controller: str | None, **spec: Any) -> Object:
     ],
 )
 def test_an_http_route_for_the_same_host_is_refused_when_istio_serves_it(route: Object, refused: bool) -> None:
-    assert [finding.level for finding in same_host(split(), [route])] == (["error"] if refused else [])
+    assert [finding.level for finding in same_host(split().item, [route])] == (["error"] if refused else [])
 
 
 def test_in_the_mesh_an_http_route_belongs_to_a_service() -> None:
     route = http_route("istio.io/mesh-controller", parentRefs=[{"group": "", "kind": "Service", "name": "web"}])
-    (finding,) = same_host(split(hosts=["web"]), [route])
+    (finding,) = same_host(split(hosts=["web"]).item, [route])
     assert "gateway_api" in finding.remedy
-    assert not list(same_host(split(hosts=["other"]), [route]))
-
-
-def test_a_virtual_service_without_hosts_needs_one_that_delegates_to_it() -> None:
-    delegate = split(hosts=None)
-    here = {"http": [{"delegate": {"name": "web", "namespace": "shop"}}]}
-    elsewhere = {"http": [{"delegate": {"name": "web"}}]}
-    root = {"metadata": {"name": "root", "namespace": "gateways"}}
-    assert not list(undelegated(delegate, [{**root, "spec": here}]))
-    (finding,) = undelegated(delegate, [{**root, "spec": elsewhere}])
-    assert finding.level == "error"
+    assert not list(same_host(split(hosts=["other"]).item, [route]))

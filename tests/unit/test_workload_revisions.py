@@ -74,6 +74,27 @@ def test_the_history_is_that_of_the_replica_sets_which_the_workload_controls_new
     assert [(one.number, one.version) for one in found.revisions] == [(10, "v3"), (2, "v2")]
 
 
+@pytest.mark.parametrize(
+    ("of_the_set", "of_the_template", "cause"),
+    [
+        (None, None, None),
+        ("new logo", None, "new logo"),
+        (None, "new font", "new font"),
+        ("", "new font", "new font"),
+        ("new logo", "new font", "new logo"),
+        ("", "", None),
+    ],
+)
+def test_the_cause_of_a_revision_is_what_kubectl_tells(
+    of_the_set: str | None, of_the_template: str | None, cause: str | None
+) -> None:
+    made = replica_set(1, "v1", 9)
+    for metadata, text in ((made["metadata"], of_the_set), (made["spec"]["template"]["metadata"], of_the_template)):
+        if text is not None:
+            metadata.setdefault("annotations", {})["kubernetes.io/change-cause"] = text
+    assert workload("v1", made).revisions[0].as_result()["cause"] == cause
+
+
 def test_one_that_check_mode_made_has_no_uid_and_still_its_replica_sets() -> None:
     found = Workload.of(DEPLOYMENT, item("v1", uid=None), [replica_set(1, "v1", 9)])
     assert [one.number for one in found.revisions] == [1]

@@ -4,8 +4,9 @@
 """What ``kubectl rollout`` does to a Deployment, and what it cannot. Private to the gradual.canary collection.
 
 The judgement of a status, the choice of a revision and the fields that are written are those of kubectl
-(pkg/polymorphichelpers: rollout_status.go, rollback.go, objectpauser.go, objectrestarter.go). Other than it, undo keeps
-the Deployment's annotations and works while it is paused, and abort goes back without going forward first.
+(pkg/polymorphichelpers: rollout_status.go, rollback.go, objectpauser.go, objectrestarter.go). Other than it, status
+calls a paused Deployment paused whatever pods it has, undo keeps the Deployment's annotations and works while it is
+paused, and abort goes back without going forward first.
 """
 
 from __future__ import annotations

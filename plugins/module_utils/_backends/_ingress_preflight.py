@@ -69,14 +69,29 @@ def _of_controller(scene: Scene) -> Findings:
             "Use another backend. If it reads them all the same, say whose behaviour it has with backend.controller.",
         )
     elif not setting.controller.identified:
+        doubt = "" if _has_address(setting.main) else ", or whether any does: there is no address in its status"
         yield Finding(
             "warning",
             "controller_unknown",
-            f"nothing tells which program serves {words(setting.main)}; it is taken for ingress-nginx",
-            "Set backend.controller to ingress-nginx or traefik.",
+            f"nothing tells which program serves {words(setting.main)} of class {name or 'none'}{doubt}. It is taken "
+            "for ingress-nginx",
+            "See that the controller of this class runs, and set backend.controller to ingress-nginx or traefik.",
+        )
+    elif not _has_address(setting.main) and not setting.controller.serves_by_name:
+        yield Finding(
+            "warning",
+            "not_served",
+            f"nobody has written an address into the status of {words(setting.main)} of class {name or 'none'}, so "
+            "that perhaps no controller serves it",
+            "See that the controller of this class runs. If it does and publishes no address, the samples will tell.",
         )
     if setting.controller.name == "apig":
         yield from _of_gateway(setting)
+
+
+def _has_address(ingress: Object) -> bool:
+    """Say whether a controller has published where it serves an Ingress, as it does within a minute."""
+    return bool(((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress"))
 
 
 def _is_bound(setting: Setting) -> bool:

@@ -12,6 +12,13 @@ import fnmatch
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service import SplitEntry
+from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service_delegation import (
+    Front,
+    fronts_of,
+    left_out_by,
+    lost_by,
+    obstacles,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service_destinations import (
     gateways_of,
     hosts_of,
@@ -23,9 +30,9 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_
     shadowing,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Forbidden, NotFound
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Forbidden, NotFound, Unsupported
 from ansible_collections.gradual.canary.plugins.module_utils._resources import words
-from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Finding, Match
 
 Object = dict[str, t.Any]
 Findings = t.Iterator[Finding]
@@ -35,24 +42,68 @@ _CONTROLLER: t.Final = "istio.io/"  # what its controllers of the Gateway API be
 
 
 def surroundings(cluster: Cluster, entry: SplitEntry) -> Findings:
-    """Yield what keeps requests from the split, or takes them before it."""
-    yield from _gateways(cluster, entry.item)
-    for label in shadowing(entry.item, entry.index):
+    """Yield what keeps requests from the split, or takes them before it.
+
+    A VirtualService without hosts has them from those that delegate to it, so those are looked at in its stead.
+    """
+    services, unseen = _seen(cluster, "VirtualService", entry.home)
+    delegate = not hosts_of(entry.item)
+    fronts = fronts_of(entry.item, services) if delegate else [Front(entry.item, entry.index)]
+    items = list({id(front.item): front.item for front in fronts}.values())
+    for item in items:
+        yield from _gateways(cluster, item)
+    yield from _shadowed(entry.item, entry.index, entry.label)
+    yield from unseen
+    if delegate:
+        yield from undelegated(entry, services, whole=not unseen)
+        yield from left_out(entry, fronts)
+        for front in fronts:
+            yield from _shadowed(front.item, front.place, f"http entry {front.place}")
+    found = (
+        finding
+        for front in fronts
+        for rival in rivals(front.item, front.entry, services)
+        for finding in _rival(front.item, rival)
+    )
+    yield from dict.fromkeys(found)  # of two entries of one VirtualService once
+    routes, unseen = _seen(cluster, "HTTPRoute", entry.home)
+    yield from unseen
+    for item in items:
+        yield from same_host(item, routes)
+
+
+def require_joined(cluster: Cluster, entry: SplitEntry, routes: t.Iterable[tuple[Match, Object]]) -> None:
+    """Raise Unsupported when Istio would leave out a match route because of what delegates to the VirtualService.
+
+    routes: what is to be matched, each with its entry as it would be written.
+    """
+    services, _unseen = _seen(cluster, "VirtualService", entry.home)
+    fronts = [front for front in fronts_of(entry.item, services) if not left_out_by(front, entry.entry, entry.home)]
+    for match, route in routes:
+        for front in fronts:
+            lost = lost_by(front, route, entry.entry, entry.home)
+            if lost:
+                raise Unsupported(
+                    f"{entry.where} has its requests from {front.where}, and Istio cannot join '{match}' with the "
+                    f"conditions there ({', '.join(lost)}): it would leave the match route out and say nothing. "
+                    f"Nothing was changed; {_way_out(lost, entry)}."
+                )
+
+
+def _way_out(lost: t.Sequence[str], entry: SplitEntry) -> str:
+    if any(condition.startswith("headers.") for condition in lost):
+        return "match by another header, or release by weight alone"
+    return f"repeat {', '.join(lost)} in the matches of {entry.label}, or release by weight alone"
+
+
+def _shadowed(item: Object, index: int, label: str) -> Findings:
+    for other in shadowing(item, index):
         yield Finding(
             "error",
             "shadowed",
-            f"{words(entry.item)} {label} comes before {entry.label} and takes all of its requests",
+            f"{words(item)} {other} comes before {label} and takes all of its requests",
             "Put it behind, or give it a narrower match.",
         )
-    services, unseen = _seen(cluster, "VirtualService", entry.home)
-    yield from unseen
-    if not hosts_of(entry.item):
-        yield from undelegated(entry, services)
-    for rival in rivals(entry.item, entry.entry, services):
-        yield from _rival(entry, rival)
-    routes, unseen = _seen(cluster, "HTTPRoute", entry.home)
-    yield from unseen
-    yield from same_host(entry, routes)
 
 
 def _gateways(cluster: Cluster, item: Object) -> Findings:
@@ -89,31 +140,46 @@ def _admits(pattern: str, host: str) -> bool:
     return fnmatch.fnmatchcase(host, pattern) or fnmatch.fnmatchcase(pattern, host)
 
 
-def undelegated(entry: SplitEntry, services: t.Iterable[Object]) -> Findings:
-    """Yield that nobody delegates to a VirtualService which has no hosts of its own."""
+def undelegated(entry: SplitEntry, services: t.Sequence[Object], *, whole: bool = True) -> Findings:
+    """Yield that nobody delegates to a VirtualService which has no hosts of its own.
 
-    def leads_here(other: Object) -> bool:
-        home = other["metadata"]["namespace"]
-        places = {
-            (str(one["delegate"].get("namespace") or home), one["delegate"].get("name"))
-            for one in other["spec"].get("http") or []
-            if one.get("delegate")
-        }
-        return (entry.home, entry.item["metadata"]["name"]) in places
+    whole: whether the VirtualServices of all namespaces were seen.
+    """
+    if fronts_of(entry.item, services):
+        return
+    reasons = obstacles(entry.item, services)
+    if reasons:
+        said = f"{'; '.join(reasons)}. So nobody reaches it"
+    elif whole:
+        said = "no VirtualService delegates to it, so nobody reaches it"
+    else:
+        said = "none of the VirtualServices that could be looked at delegates to it, so perhaps nobody reaches it"
+    yield Finding(
+        "error" if whole else "warning",
+        "not_delegated",
+        f"{words(entry.item)} has no hosts, and {said}",
+        "Give it hosts, or let one that has hosts name it as delegate.",
+    )
 
-    if not any(map(leads_here, services)):
+
+def left_out(entry: SplitEntry, fronts: t.Sequence[Front]) -> Findings:
+    """Yield that Istio leaves the entry of a delegate out, wherever it delegates to it from."""
+    found = {front.where: left_out_by(front, entry.entry, entry.home) for front in fronts}
+    if found and all(found.values()):
+        reasons = "; ".join(f"{where} ({', '.join(conditions)})" for where, conditions in found.items())
         yield Finding(
             "error",
-            "not_delegated",
-            f"{words(entry.item)} has no hosts, and no VirtualService delegates to it, so nobody reaches it",
-            "Give it hosts, or name it as delegate in the one that has them.",
+            "not_joined",
+            f"{entry.where} asks for requests that are not delegated to it by {reasons}, so Istio leaves it out and "
+            "says nothing",
+            "Let the entry ask for a part of what is delegated, or for nothing of its own.",
         )
 
 
-def _rival(entry: SplitEntry, rival: Rival) -> Findings:
-    both = f"{words(rival.item)} and {words(entry.item)} are both for {', '.join(rival.hosts)}"
+def _rival(item: Object, rival: Rival) -> Findings:
+    both = f"{words(rival.item)} and {words(item)} are both for {', '.join(rival.hosts)}"
     if "mesh" in rival.places:
-        wins, loses = (rival.item, entry.item) if rival.older else (entry.item, rival.item)
+        wins, loses = (rival.item, item) if rival.older else (item, rival.item)
         yield Finding(
             "error" if rival.older else "warning",
             "duplicate_host",
@@ -131,15 +197,15 @@ def _rival(entry: SplitEntry, rival: Rival) -> Findings:
         )
 
 
-def same_host(entry: SplitEntry, routes: t.Iterable[Object]) -> Findings:
+def same_host(item: Object, routes: t.Iterable[Object]) -> Findings:
     """Yield the HTTPRoutes that Istio serves for a host of this VirtualService."""
-    hosts = hosts_of(entry.item)
+    hosts = hosts_of(item)
     for route in routes:
         if _is_istios(route) and (set(route["spec"].get("hostnames") or ()) & hosts or _parent_hosts(route) & hosts):
             yield Finding(
                 "error",
                 "duplicate_host",
-                f"{words(route)} is served by Istio for a host of {words(entry.item)} as well; the two do not mix",
+                f"{words(route)} is served by Istio for a host of {words(item)} as well; the two do not mix",
                 "Keep one of them. With the HTTPRoute the backend is gateway_api.",
             )
 

@@ -89,10 +89,12 @@ def hosts_of(item: Object) -> frozenset[str]:
 
 def gateways_of(item: Object) -> frozenset[str]:
     """Return the Gateways that a VirtualService applies to as ``namespace/name``; ``mesh`` stands for all sidecars."""
-    home = item["metadata"]["namespace"]
-    return frozenset(
-        name if name == _MESH or "/" in name else f"{home}/{name}" for name in item["spec"].get("gateways") or [_MESH]
-    )
+    return gateways_named(item["spec"].get("gateways") or [_MESH], item["metadata"]["namespace"])
+
+
+def gateways_named(names: t.Iterable[str] | None, home: str) -> frozenset[str]:
+    """Return Gateways in full, as `gateways_of` does, that an object of namespace `home` names."""
+    return frozenset(name if name == _MESH or "/" in name else f"{home}/{name}" for name in names or ())
 
 
 def _destination(item: Object, home: str, weight: int) -> Destination:

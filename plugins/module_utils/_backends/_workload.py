@@ -76,7 +76,9 @@ class Revision:
 
     @property
     def cause(self) -> str | None:
-        return self.annotations.get(CHANGE_CAUSE)
+        """Why it was made, as ``kubectl rollout history`` tells: by the ReplicaSet, else by its template."""
+        notes = self.template["metadata"].get("annotations") or {}
+        return self.annotations.get(CHANGE_CAUSE) or notes.get(CHANGE_CAUSE) or None
 
     @property
     def created(self) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._istio_pr
     Preflight,
     validation_words,
 )
+from ansible_collections.gradual.canary.plugins.module_utils._backends._istio_surroundings import require_joined
 from ansible_collections.gradual.canary.plugins.module_utils._backends._refusals import (
     overtaken,
     require_same_object,
@@ -29,6 +30,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_
 from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_service_destinations import (
     Destination,
     everywhere,
+    hosts_of,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference
 from ansible_collections.gradual.canary.plugins.module_utils._errors import (
@@ -102,12 +104,18 @@ class Istio(IstioObjects):
         expect: Weight | None = None,
         mirror: Weight | None = None,
     ) -> Change:
-        """Write weight, match routes and copies in one patch; a missing subset is added before. See the contract."""
+        """Write weight, match routes and copies in one patch; a missing subset is added before. See the contract.
+
+        Without hosts, it is asked first who delegates to it, since Istio joins the conditions of both.
+        """
 
         def plan(entry: SplitEntry) -> State:
             self.require_expected(entry.split, expect, entry.item, _FIELD)
             self.capabilities.require(weight or NOTHING, matches or (), entry.where)
-            return entry.sharing(weight, matches, mirror)
+            wanted = entry.sharing(weight, matches, mirror)
+            if matches and not hosts_of(entry.item):
+                require_joined(self.cluster, entry, zip(matches, wanted.match_entries, strict=True))
+            return wanted
 
         return self._reach(plan)
 

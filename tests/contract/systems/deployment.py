@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Self
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends._service_pods import ready_pods
 from ansible_collections.gradual.canary.plugins.module_utils._backends._workload import DEPLOYMENT, Workload
 from ansible_collections.gradual.canary.plugins.module_utils._backends.deployment import OneDeployment
 from ansible_collections.gradual.canary.plugins.module_utils._difference import presentable
-from tests.contract.cluster_access import Object, Operator
+from tests.contract.cluster_access import Access, Object, Operator
 from tests.contract.systems.replicas import VERSION, ReplicasSystem
 from tests.contract.workloads import APP, deployment, service
 
@@ -33,6 +35,21 @@ def _without_notes(made: Object) -> Object:
     return made
 
 
+def wait_until_seen(
+    access: Access, namespace: str, name: str, done: Callable[[Object], bool], seconds: float = 60.0
+) -> None:
+    """Wait until its controller has seen a Deployment as it is now, and it is as `done` says."""
+
+    def seen(items: list[Object]) -> bool:
+        (item,) = items
+        observed = (item.get("status") or {}).get("observedGeneration", 0)
+        return bool(observed >= item["metadata"]["generation"]) and done(item)
+
+    if not access.connect().wait("Deployment", namespace, seen, seconds=seconds, fields=f"metadata.name={name}"):
+        item = access.operator().get("Deployment", name, namespace)
+        raise AssertionError(f"after {seconds:g} s it is still {item}")
+
+
 class DeploymentSystem(ReplicasSystem):
     """One Deployment of v1 that all tests share, with v2 staged in it, and a Service of each test's own."""
 
@@ -41,6 +58,18 @@ class DeploymentSystem(ReplicasSystem):
         *ReplicasSystem.write_rules,
         {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list", "watch"]},
     )
+
+    @classmethod
+    @contextlib.contextmanager
+    def served(cls, access: Access, namespace: str) -> Iterator[Self]:
+        """Make it, with clients that get v1, and take it away in the end."""
+        made = cls(access, namespace)
+        try:
+            made.create()
+            made.wait_until_served()
+            yield made
+        finally:
+            made.remove()
 
     @property
     def options(self) -> dict[str, Any]:
@@ -89,6 +118,8 @@ class DeploymentSystem(ReplicasSystem):
             },
         )
         self.wait_for_versions({"v1": replicas})
+        # Else a deadline that was missed before stays written, for a pause keeps it.
+        self.settle(replicas, replicas, replicas, reason="NewReplicaSetAvailable")
 
     def objects(self) -> list[Object]:
         found = [
@@ -150,3 +181,14 @@ class DeploymentSystem(ReplicasSystem):
                 return
             assert time.monotonic() < deadline, f"{replica_sets} with {self.pods()} ready do not come to {wanted}"
             time.sleep(0.2)
+
+    def settle(self, total: int, updated: int, available: int, reason: str | None = None) -> None:
+        """Wait until the controller reports these numbers of pods, and this reason of the condition Progressing."""
+
+        def done(item: Object) -> bool:
+            status = item["status"]
+            counts = [int(status.get(field) or 0) for field in ("replicas", "updatedReplicas", "availableReplicas")]
+            reasons = [one["reason"] for one in status.get("conditions") or () if one["type"] == "Progressing"]
+            return counts == [total, updated, available] and (reason is None or reasons == [reason])
+
+        wait_until_seen(self.access, self.namespace, NAME, done)
