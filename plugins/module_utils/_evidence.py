@@ -53,9 +53,10 @@ def sentence(verification: Verification) -> str:
 
 def progress(verification: Verification) -> str:
     """Return one line about a verification that goes on."""
-    expected = verification.maximum
-    doing = "proven, baking" if verification.proven else "proving"
-    return f"{doing} {verification.claim.name}: {_counted(verification)}, at most {expected}"
+    name, counted = verification.claim.name, _counted(verification)
+    if verification.proven:
+        return f"proven, baking {name}: {counted}, {verification.sent} answers watched"
+    return f"proving {name}: {counted}, at most {verification.maximum}"
 
 
 def as_result(verification: Verification, *, since: float | None = None) -> dict[str, t.Any]:

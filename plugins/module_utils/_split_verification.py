@@ -8,6 +8,7 @@ Private to the gradual.canary collection.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,15 @@ class SplitVerification:
     def start_afresh(self) -> None:
         """Keep the attempt as one that is no verdict, and start the next."""
         self.failed.append(Attempt(self.test.count, self.test.reason, self.test.diagnosis))
+        self.test = self._fresh_test()
+        self.sequence = []
+
+    def prove_again(self) -> None:
+        """Ask for one more proof of what is proven already. By now nothing settles: what fails is a verdict.
+
+        Both must pass, so the probability to pass although a share is outside its band does not grow.
+        """
+        self.settle_until = -math.inf
         self.test = self._fresh_test()
         self.sequence = []
 

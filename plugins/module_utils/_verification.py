@@ -40,7 +40,8 @@ class Claim:
 
     previous: the weight before, to name it when it is still active. delta: half-width of the band in basis points.
     errors, latency: limits of the gates, None to have none. prove_health: the gates must prove that the canary is well;
-    otherwise it is enough that they do not prove the contrary. bake: seconds to go on watching after the proof.
+    otherwise it is enough that they do not prove the contrary. bake: seconds to go on watching after the proof, which
+    is then made once more.
     settle: seconds in which a wrong split may still be on its way. deadline: seconds for the proof. limit: answers.
     """
 
@@ -131,6 +132,7 @@ class Verification:
         self._cool_down = _FIRST_COOL_DOWN
         self._tainted = 0
         self._proven_at: float | None = None
+        self._proven_again = False
 
     @property
     def seconds(self) -> float:
@@ -195,7 +197,7 @@ class Verification:
 
     def _judge_split(self, version: str, now: float) -> None:
         if self.proven and version in self.claim.weights and self.claim.weights[version]:
-            return  # proven; only the gates and leaks matter while baking
+            return  # proven; only the gates and leaks matter until it is proven once more after the bake time
         if self.split.verdict == "fail":
             self._diagnosing += 1
             if self.split.test.diagnose(version) or self._diagnosing >= _DIAGNOSING_MOST:
@@ -224,7 +226,7 @@ class Verification:
                 self._decide("inconclusive", "n_max", "hold")
         elif self.proven:
             self._conclude_proven()
-        elif self.seconds >= self.claim.deadline:
+        elif self.seconds >= self.claim.deadline + (self.claim.bake if self._proven_again else 0):
             self._decide("inconclusive", "timeout", "hold")
 
     def _conclude_proven(self) -> None:
@@ -234,6 +236,11 @@ class Verification:
                 return
             self._proven_at = self.now
         if self.now - self._proven_at < self.claim.bake:
+            return
+        if self.claim.bake and not self._proven_again:
+            # Whether somebody changed the weight meanwhile. One more proof tells as surely as the first did.
+            self._proven_again = True
+            self.split.prove_again()
             return
         if self.claim.prove_health and judge(self.gates, {}).recommendation == "hold":
             if self.now - self._proven_at >= self.claim.deadline:

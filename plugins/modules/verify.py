@@ -135,7 +135,7 @@ options:
     type: bool
     default: false
   bake:
-    description: Seconds to go on watching errors and latency after the proof.
+    description: Seconds to go on watching errors and latency after the proof, which is then made once more.
     type: int
     default: 0
   settle_timeout:

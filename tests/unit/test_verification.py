@@ -188,6 +188,24 @@ def test_errors_while_baking_roll_back_after_the_proof() -> None:
     assert (verification.verdict, verification.reason) == ("fail", "gate:errors")
 
 
+def test_a_weight_that_somebody_changes_while_it_bakes_is_no_proof() -> None:
+    before, after = splitting(0.5), splitting(0.1, seed=8)
+    verification = verify(claim("50", bake=60.0), lambda index: before(index) if index < 4000 else after(index))
+    assert (verification.verdict, verification.recommendation) == ("fail", "rollback")
+    assert verification.seconds > 60
+    assert "50 % is not what clients get" in _evidence.sentence(verification)
+
+
+@pytest.mark.parametrize("deadline", [30.0, 600.0])
+def test_a_bake_ends_with_a_proof_of_its_own_however_long_it_was(deadline: float) -> None:
+    once = verify(claim("50"), splitting(0.5))
+    verification = verify(claim("50", bake=60.0, deadline=deadline), splitting(0.5))
+    assert (verification.verdict, verification.recommendation) == ("pass", "advance")
+    assert verification.seconds > 60 + once.seconds / 2
+    assert verification.split.attempts == 1
+    assert _evidence.as_result(verification)["requests"]["sent"] > 60 * RATE
+
+
 def test_every_value_of_a_result_is_plain_json() -> None:
     result = _evidence.as_result(verify(claim("10"), splitting(0.10)), since=0.0)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
