@@ -9,6 +9,7 @@ Option names, aliases and ``K8S_AUTH_*`` variables equal those of ``kubernetes.c
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.module_utils.basic import env_fallback
@@ -134,6 +135,16 @@ def target() -> ArgumentSpec:
             "app": {"type": "str", "required": True},
         }
     )
+
+
+def lock() -> ArgumentSpec:
+    """Return the option of verbs that change an application: who must hold its lock."""
+    return ArgumentSpec({"lock": {"type": "str"}})
+
+
+def lock_fact(namespace: str, app: str) -> str:
+    """Return the name of the fact in which a play keeps who holds the lock of an application."""
+    return "gradual_canary_lock_" + re.sub(r"[^a-z0-9]", "_", f"{namespace}__{app}".lower())
 
 
 def sampling_options() -> ArgumentSpec:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 import typing as t
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._api_errors import 
 from ansible_collections.gradual.canary.plugins.module_utils._connection import Connection, Params, Response
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference, presentable
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Operation, Rehearsal, counted, patched
+from ansible_collections.gradual.canary.plugins.module_utils._requests import Asked, decoded, pause_asked, selectors
 from ansible_collections.gradual.canary.plugins.module_utils._resources import KINDS, Kind, Object, kind_of, words
 
 FIELD_MANAGER: t.Final = "gradual.canary"
@@ -41,7 +41,7 @@ class Cluster:
     """One API server, one identity, one budget of seconds for every call.
 
     In check mode each write is sent with ``dryRun=All`` and remembered in `rehearsal`, so that later reads see it.
-    `writes` and `requests` say what was done so far.
+    `writes` and `requests` say what was done so far. `before_write` may raise, and then nothing is written.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Cluster:
         self.rehearsal = rehearsal or Rehearsal()
         self.writes: list[Write] = []
         self.requests = 0
+        self.before_write: t.Callable[[], None] = lambda: None
 
     @classmethod
     def connect(cls, params: Params, *, check_mode: bool = False, rehearsal: Rehearsal | None = None) -> Cluster:
@@ -132,7 +133,7 @@ class Cluster:
         if response.status != 200:
             question = self._question("GET", Asked(KINDS["Pod"], namespace, pod))
             raise error_for(
-                response.status, _decoded(response.body), dataclasses.replace(question, resource="pods/proxy")
+                response.status, decoded(response.body), dataclasses.replace(question, resource="pods/proxy")
             )
         return response.body.decode(errors="replace")
 
@@ -180,6 +181,7 @@ class Cluster:
         subresource: for example ``status``, where a part of the object is written apart from the rest.
         Raises Conflict when one of the tests in `operations` no longer holds.
         """
+        self.before_write()
         kind, metadata = kind_of(item), item["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
         suffix = f"/{subresource}" if subresource else ""
@@ -226,6 +228,7 @@ class Cluster:
         after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=query)
         difference = Difference(words(item), before, unchanged(after))
         if difference.changed:
+            self.before_write()
             if not self.check_mode:
                 del query["dryRun"]
                 after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=query)
@@ -235,6 +238,7 @@ class Cluster:
 
     def delete(self, item: Object) -> None:
         """Delete `item` (this very one, by uid) with its dependents in the background. Deleted already is fine."""
+        self.before_write()
         kind, metadata = kind_of(item), item["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
         body: dict[str, t.Any] = {
@@ -273,7 +277,7 @@ class Cluster:
     def _list(
         self, kind: Kind, namespace: str | None, labels: dict[str, str] | None, fields: str | None
     ) -> tuple[list[Object], str]:
-        query = {"limit": "500", **_selectors(labels, fields)}
+        query = {"limit": "500", **selectors(labels, fields)}
         items: list[Object] = []
         while True:
             page = self._call("GET", kind.path(namespace), Asked(kind, namespace, None, "list"), query=query)
@@ -305,10 +309,10 @@ class Cluster:
                 if time.monotonic() + pause > deadline:
                     raise
             else:
-                answer = _decoded(response.body)
+                answer = decoded(response.body)
                 if response.status < 400:
                     return answer
-                again = _pause_asked(response, pause)
+                again = pause_asked(response, pause)
                 if not is_transient(response.status, answer) or time.monotonic() + again > deadline:
                     raise error_for(response.status, answer, self._question(method, asked))
                 pause = again
@@ -336,14 +340,14 @@ class Cluster:
             "watch": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(int(seconds) + 1),
-            **_selectors(labels, fields),
+            **selectors(labels, fields),
         }
         self.requests += 1
         for event in self._connection.stream(f"{kind.path(namespace)}?{urlencode(query)}", seconds):
             if not isinstance(event, Response):
                 yield event["type"], event["object"]
             elif event.status == 403:
-                raise error_for(403, _decoded(event.body), self._question("GET", Asked(kind, namespace, None, "watch")))
+                raise error_for(403, decoded(event.body), self._question("GET", Asked(kind, namespace, None, "watch")))
             elif event.status >= 400:
                 time.sleep(_FIRST_PAUSE)  # the caller lists again, and the list says what is wrong
                 return
@@ -355,46 +359,8 @@ class Cluster:
         return Question(verb, asked.kind.resource + asked.suffix, asked.namespace, asked.name, self.server, who)
 
 
-class Asked(t.NamedTuple):
-    """The object or collection that a request is about; `verb` only where the method does not tell.
-
-    suffix: what a subresource adds to the path, and to the name that permissions have for it: ``/status``.
-    """
-
-    kind: Kind
-    namespace: str | None
-    name: str | None
-    verb: str | None = None
-    suffix: str = ""
-
-
 def _write_query(*, dry_run: bool) -> dict[str, str]:
     query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
     if dry_run:
         query["dryRun"] = "All"
     return query
-
-
-def _selectors(labels: dict[str, str] | None, fields: str | None) -> dict[str, str]:
-    query = {}
-    if labels:
-        query["labelSelector"] = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-    if fields:
-        query["fieldSelector"] = fields
-    return query
-
-
-def _decoded(data: bytes) -> dict[str, t.Any]:
-    try:
-        answer = json.loads(data or b"{}")
-    except ValueError:
-        answer = {"message": data[:200].decode(errors="replace")}
-    return answer if isinstance(answer, dict) else {"message": str(answer)[:200]}
-
-
-def _pause_asked(response: Response, pause: float) -> float:
-    """Return the seconds to wait before the next attempt: the server's Retry-After where it gives one."""
-    try:
-        return max(pause, float(response.headers.get("Retry-After", 0)))
-    except ValueError:
-        return pause

@@ -50,6 +50,7 @@ _TABLE = (
     ("Secret", "v1", "secrets"),
     ("Service", "v1", "services"),
     ("ServiceAccount", "v1", "serviceaccounts"),
+    ("Lease", "coordination.k8s.io/v1", "leases"),
     ("Deployment", "apps/v1", "deployments"),
     ("ReplicaSet", "apps/v1", "replicasets"),
     ("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),

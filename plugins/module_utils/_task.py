@@ -9,6 +9,7 @@ the same check mode, diff, errors and return values.
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -16,6 +17,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec, version_clusters
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference, without_secrets
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Error
+from ansible_collections.gradual.canary.plugins.module_utils._lock import Lock
+from ansible_collections.gradual.canary.plugins.module_utils._lock_keeper import Keeper
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Rehearsal
 from ansible_collections.gradual.canary.plugins.module_utils._terminal import Terminal
 
@@ -56,6 +59,7 @@ class Task:
         self.differences: list[Difference] = []
         self._cluster: Cluster | None = None
         self._placement: Placement | None = None
+        self._keeper: Keeper | None = None
 
     @property
     def cluster(self) -> Cluster:
@@ -65,6 +69,7 @@ class Task:
             from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 
             self._cluster = Cluster.connect(self.params, check_mode=self.check_mode, rehearsal=self.rehearsal)
+            self._guard(self._cluster)
         return self._cluster
 
     @property
@@ -79,6 +84,7 @@ class Task:
                 for params in version_clusters(self.params)
             ]
             for other in others:
+                self._guard(other)
                 if other.server != self.cluster.server:
                     other.rehearsal = self.rehearsal.of(other.server)
             self._placement = Placement(self.cluster, others)
@@ -92,10 +98,36 @@ class Task:
         """Add what was (or would be) changed: it is in the result even if the task fails later."""
         self.differences.extend(differences)
 
+    @contextlib.contextmanager
+    def keeping_lock(self) -> t.Iterator[None]:
+        """Keep the lock that `params` name as long as the block lasts; without one, and in check mode, do nothing."""
+        holder = self.params.get("lock")
+        if not holder or self.check_mode:
+            yield
+            return
+        from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+
+        def lock() -> Lock:
+            # A cluster of its own: this one is not guarded, and its requests are not those of the task.
+            return Lock(Cluster.connect(self.params), self.params["namespace"], self.params["app"])
+
+        with Keeper(lock, holder) as self._keeper:
+            try:
+                yield
+            except Error:
+                self._keeper.report_loss(ask=True)
+                raise
+            self._keeper.report_loss(ask=False)
+
+    def _guard(self, cluster: Cluster) -> None:
+        if self._keeper is not None:
+            cluster.before_write = self._keeper.require
+
     def perform(self, run: t.Callable[[Task], Values]) -> Values:
         """Run a verb and return the task's result; the one place where an error becomes a failure."""
         try:
-            values = run(self)
+            with self.keeping_lock():
+                values = run(self)
         except Error as error:
             values = {"failed": True, "msg": error.message, "failure": error.failure()}
         changes = [difference for difference in self.differences if difference.changed]

@@ -19,6 +19,9 @@ description:
 author: The gradual.canary authors (@gradual-canary)
 extends_documentation_fragment:
   - gradual.canary.attributes
+  - gradual.canary.attributes.group
+  - gradual.canary.cluster
+  - gradual.canary.lock
 attributes:
   check_mode:
     description: Asks nobody and approves nothing; tells what would be asked.
@@ -29,6 +32,10 @@ attributes:
     description: Asks each time.
     support: none
 options:
+  namespace:
+    description: Namespace of the application, for O(lock). The cluster is asked for nothing else.
+    type: str
+    aliases: [ns]
   app:
     description: Name of the application.
     type: str
@@ -111,7 +118,7 @@ key:
 import getpass
 import os
 
-from ansible_collections.gradual.canary.plugins.module_utils import _task
+from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _task
 from ansible_collections.gradual.canary.plugins.module_utils._approval import (
     Decision,
     Gate,
@@ -121,17 +128,23 @@ from ansible_collections.gradual.canary.plugins.module_utils._approval import (
 )
 from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 
-ARGUMENTS = ArgumentSpec(
-    {
-        "app": {"type": "str", "required": True},
-        "version": {"type": "str", "required": True},
-        "stage": {"type": "str", "required": True},
-        "prompt": {"type": "str", "default": "Go on?"},
-        "evidence": {"type": "list", "elements": "str", "default": []},
-        "next": {"type": "str"},
-        "timeout": {"type": "int", "default": 3600},
-        "approved": {"type": "list", "elements": "str", "default": []},
-    }
+ARGUMENTS = (
+    _arguments.cluster()
+    + _arguments.lock()
+    + ArgumentSpec(
+        {
+            "namespace": {"type": "str", "aliases": ["ns"]},
+            "app": {"type": "str", "required": True},
+            "version": {"type": "str", "required": True},
+            "stage": {"type": "str", "required": True},
+            "prompt": {"type": "str", "default": "Go on?"},
+            "evidence": {"type": "list", "elements": "str", "default": []},
+            "next": {"type": "str"},
+            "timeout": {"type": "int", "default": 3600},
+            "approved": {"type": "list", "elements": "str", "default": []},
+        },
+        required_by={"lock": ("namespace",)},
+    )
 )
 
 

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - gradual.canary.attributes.group
   - gradual.canary.cluster
   - gradual.canary.target
+  - gradual.canary.lock
   - gradual.canary.backend
 options:
   action:
@@ -204,6 +205,7 @@ _ACTIONS: t.Final[dict[str, Action]] = {
 ARGUMENTS = (
     _arguments.cluster()
     + _arguments.target()
+    + _arguments.lock()
     + traffic_arguments.backend()
     + ArgumentSpec(
         {

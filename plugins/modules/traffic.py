@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - gradual.canary.attributes.group
   - gradual.canary.cluster
   - gradual.canary.target
+  - gradual.canary.lock
   - gradual.canary.backend
 options:
   version:
@@ -290,6 +291,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVE
 ARGUMENTS = (
     _arguments.cluster()
     + _arguments.target()
+    + _arguments.lock()
     + traffic_arguments.backend()
     + traffic_arguments.matches()
     + ArgumentSpec(

@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - gradual.canary.attributes.group
   - gradual.canary.cluster
   - gradual.canary.target
+  - gradual.canary.lock
   - gradual.canary.backend
   - gradual.canary.container
 options:
@@ -297,6 +298,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._short_form import 
 ARGUMENTS = (
     arguments.cluster()
     + arguments.target()
+    + arguments.lock()
     + arguments.ArgumentSpec(
         {
             "version": {"type": "str", "required": True},

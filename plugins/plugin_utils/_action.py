@@ -22,7 +22,7 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader, test_loader
 from ansible.utils.display import Display
 
-from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec, lock_fact
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Rehearsal
 from ansible_collections.gradual.canary.plugins.module_utils._task import Task, Values, secrets_in
 from ansible_collections.gradual.canary.plugins.module_utils._terminal import Terminal
@@ -58,12 +58,21 @@ class VerbAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         variables = task_vars or {}
         result: dict[str, t.Any] = super().run(tmp, variables)
+        arguments = self._with_lock(dict(self._task.args), variables)
         if self._runs_elsewhere():
             wrap_async = bool(self._task.async_val)
-            result.update(self._execute_module(task_vars=variables, wrap_async=wrap_async))
+            result.update(self._execute_module(module_args=arguments, task_vars=variables, wrap_async=wrap_async))
             return result
-        result.update(self._in_process(_plain(dict(self._task.args)), variables))
+        result.update(self._in_process(_plain(arguments), variables))
         return result
+
+    def _with_lock(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Name the lock that an earlier task took for this application and host, unless the task names one itself."""
+        namespace, app = arguments.get("namespace") or arguments.get("ns"), arguments.get("app")
+        if "lock" not in self.verb.ARGUMENTS.options or "lock" in arguments or not namespace or not app:
+            return arguments
+        holder = variables.get("ansible_facts", {}).get(lock_fact(str(namespace), str(app)))
+        return {**arguments, "lock": holder} if holder else arguments
 
     def _runs_elsewhere(self) -> bool:
         return bool(self._connection.transport != "local" or self._task.async_val or self._play_context.become)

@@ -26,8 +26,9 @@ class Run:
 
     @property
     def writes(self) -> list[dict[str, Any]]:
-        """Every write that the run made, or in check mode would make."""
-        return [write for result in self._each() for write in result.get("writes") or []]
+        """Every write to the application that the run made, or in check mode would make; not those to its lock."""
+        found = [write for result in self._each() for write in result.get("writes") or []]
+        return [write for write in found if "/leases/" not in write["path"]]
 
     @property
     def changed(self) -> list[str]:
