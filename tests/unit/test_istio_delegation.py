@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -17,7 +17,6 @@ from ansible_collections.gradual.canary.plugins.module_utils._backends._virtual_
     left_out_by,
 )
 from ansible_collections.gradual.canary.plugins.module_utils._backends.istio import Istio
-from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Unsupported
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Operation, patched
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOTHING, Finding, Match
@@ -214,7 +213,8 @@ class Written(KnownCluster):
 
 def routed(item: Object, above: Object, *matches: Match) -> tuple[Match, ...]:
     """Set these match routes in a delegate; return those that it has then."""
-    backend = Istio(cast("Cluster", Written(item, above)), TARGET, {"virtual_service": "web"})
+    cluster: Any = Written(item, above)
+    backend = Istio(cluster, TARGET, {"virtual_service": "web"})
     return backend.set(weight=NOTHING, matches=matches).after.matches
 
 
