@@ -14,7 +14,7 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, Error, NotFound
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, Error, Forbidden, NotFound
 from ansible_collections.gradual.canary.plugins.module_utils._resources import Object
 
 if t.TYPE_CHECKING:
@@ -98,6 +98,17 @@ class Lock:
         self._cluster = cluster
         self._namespace = namespace
         self._app = app
+
+    def seen(self) -> tuple[Holding | None, bool]:
+        """Return who holds it, and whether that is still so; a dry run tells, where the caller may write a Lease."""
+        lease = self._find()
+        held = holding_of(lease)
+        if lease is None or held is None:
+            return None, False
+        try:
+            return held, not self._has_ended(lease, held)
+        except (Conflict, Forbidden, NotFound):
+            return held, True
 
     def holding(self) -> Holding | None:
         """Return who holds it, in one request. Whether it has ended meanwhile is not looked at."""

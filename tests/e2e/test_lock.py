@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import STAGES, OpenShop
-from tests.e2e.steps import all_on, release, traffic
+from tests.e2e.steps import all_on, release, said, traffic
 from tests.shop.operators import Running
 from tests.shop.routes import MOST_SECONDS
 from tests.shop.shop import Shop
@@ -52,8 +52,12 @@ def at_half(shop: Shop) -> Running:
 def test_a_second_run_is_refused_with_who_is_at_work_and_may_take_over(shop: Shop) -> None:
     with at_half(shop) as first:
         holder = spec(shop)["holderIdentity"]
+        status = shop.run("status").require()
+        assert f"{holder} works on web since " in said(status)
+        assert status.values("lock")[-1]["alive"]
         for playbook, variables in (
             ("release", {"canary_version": "v2"}),
+            ("abort", {}),
             ("rollback", {}),
             ("promote", {}),
             ("cleanup", {}),
@@ -81,6 +85,7 @@ def test_the_lock_of_a_killed_run_ends_by_itself_and_the_release_goes_on(shop: S
     with at_half(shop) as first:
         os.killpg(first.process.pid, signal.SIGKILL)
     killed = time.monotonic()
+    assert "works on web since " in said(shop.run("status"))
     run = release(shop, "v2")
     assert run.code == 2, run.output
     assert "if that run was killed, its lock ends 60 s after its last sign of life" in run.output

@@ -229,6 +229,16 @@ def test_a_release_of_another_version_meanwhile_is_refused(shop: Shop) -> None:
     assert shop.objects() == before
 
 
+def test_an_abort_takes_a_release_back_and_changes_nothing_where_none_is_under_way(shop: Shop) -> None:
+    nothing_changes(shop.run("abort"))
+    held(shop)
+    run = shop.run("abort").require()
+    assert "v2 is out: 0 % proven: 0 of " in run.output
+    all_on(shop, "v1")
+    assert serving(shop) == {"v1": sum(serving(shop).values())}
+    nothing_changes(shop.run("abort"))
+
+
 def test_a_cleanup_in_the_middle_of_a_release_is_refused(shop: Shop) -> None:
     held(shop)
     before = shop.objects()
