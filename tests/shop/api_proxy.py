@@ -11,6 +11,7 @@ import dataclasses
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ClassVar
@@ -30,6 +31,7 @@ class Call:
     write: int
     method: str
     path: str
+    target: str
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -52,15 +54,54 @@ class Passed:
         return None
 
 
+class Instead(Passed):
+    """An answer that is not the API server's, which has done nothing."""
+
+    def __init__(self, status: int, body: bytes, **headers: str) -> None:
+        self._answer = (status, {"Content-Type": "application/json", **headers}, body)
+
+    def instead(self) -> tuple[int, dict[str, str], bytes] | None:
+        return self._answer
+
+
+class CutAt(Passed):
+    """The connection ends before the API server has the request, or when it is done and not answered."""
+
+    def __init__(self, moment: str) -> None:
+        self._moment = moment
+
+    def before(self) -> None:
+        if self._moment == "before":
+            raise Cut
+
+    def answered(self) -> None:
+        if self._moment == "answered":
+            raise Cut
+
+
+class Slow(Passed):
+    """The answer takes so many seconds longer."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def answered(self) -> None:
+        time.sleep(self._seconds)  # nothing is waited for: this is what it is about
+
+
 class Cut(Exception):
     """The connection ends here."""
 
 
 class ApiProxy:
-    """Serves while the block lasts. decide: what happens to a call; calls: all that came, in order."""
+    """Serves while the block lasts. decide: what happens to a call; calls: all that came, in order.
+
+    first: the first answer to each read, by its URL; what a server that lags behind would answer later.
+    """
 
     def __init__(self, access: Access, decide: Callable[[Call], Passed]) -> None:
         self.calls: list[Call] = []
+        self.first: dict[str, tuple[int, dict[str, str], bytes]] = {}
         self.decide = decide
         self._connection = access.connect()._connection
         self._one = threading.Lock()
@@ -85,14 +126,14 @@ class ApiProxy:
     def forget(self) -> None:
         """Count from 1 again."""
         with self._one:
-            self.calls = []
+            self.calls, self.first = [], {}
 
     def note(self, method: str, target: str) -> Call:
         parts = urlsplit(target)
         changes = method not in ("GET", "HEAD") and "dryRun" not in parse_qs(parts.query)
         with self._one:
             write = len(self.writes) + 1 if changes else 0
-            call = Call(len(self.calls) + 1, write, method, parts.path)
+            call = Call(len(self.calls) + 1, write, method, parts.path, target)
             self.calls.append(call)
         return call
 
@@ -150,6 +191,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if "watch=true" not in self.path:
             data = answer.read()
             what.answered()
+            if self.command == "GET":
+                self.api.first.setdefault(self.path, (answer.status, headers, data))
             self._answer(answer.status, headers, data)
             what.after()
             return
