@@ -17,7 +17,7 @@ import typing as t
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Error, InvalidInput
 from ansible_collections.gradual.canary.plugins.module_utils._plan import seconds
 from ansible_collections.gradual.canary.plugins.module_utils._recurrence import (
     YEARS,
@@ -37,6 +37,12 @@ _WINDOW_KEYS: t.Final = ("name", "rrule", "start", "duration", "timezone")
 _WINDOW_NEEDS: t.Final = ("rrule", "duration", "timezone")
 _FREEZE_KEYS: t.Final = ("from", "until", "timezone", "reason")
 _FREEZE_NEEDS: t.Final = ("from", "until")
+
+
+class OutsideWindow(Error):
+    """What was to happen does not fit in a release window that is open now."""
+
+    code = "outside_window"
 
 
 class Span(t.NamedTuple):
@@ -113,6 +119,16 @@ class Schedule:
         if closes is not None:
             return (closes - now).total_seconds()
         return HORIZON.total_seconds() if self.is_open(now) else 0.0
+
+    def require(self, now: datetime, needed: float, step: str) -> None:
+        """Raise OutsideWindow unless `step`, which takes `needed` seconds, may happen at `now`."""
+        left = self.seconds_left(now)
+        if left <= 0:
+            raise OutsideWindow(f"{step} does not begin: {self.explain(now)}.")
+        if left < needed:
+            raise OutsideWindow(
+                f"{step} does not begin: it takes up to {needed:g} s, {self.explain(now)}, and {self._next(_utc(now))}."
+            )
 
     def next_opening(self, now: datetime) -> datetime | None:
         """Return the first moment after `now` at which it opens; None when there is none within `HORIZON`.

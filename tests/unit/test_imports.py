@@ -15,7 +15,7 @@ import pytest
 
 ACTIONS = Path(__file__).parents[2] / "plugins" / "action"
 VERBS = sorted(path.stem for path in ACTIONS.glob("*.py") if path.stem != "__init__")
-WITHOUT_CLUSTER = {"approval", "plan", "verify"}
+WITHOUT_CLUSTER = {"approval", "plan", "verify", "window"}
 
 _LIST = """
 import importlib, json, sys

@@ -19,7 +19,12 @@ from hypothesis import strategies as st
 from ansible_collections.gradual.canary.plugins.module_utils import _recurrence
 from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, MissingLibrary
 from ansible_collections.gradual.canary.plugins.module_utils._recurrence import parse_recurrence
-from ansible_collections.gradual.canary.plugins.module_utils._window import HORIZON, Schedule, parse_schedule
+from ansible_collections.gradual.canary.plugins.module_utils._window import (
+    HORIZON,
+    OutsideWindow,
+    Schedule,
+    parse_schedule,
+)
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia", "UTC")
 CLOCKS_CHANGE = (
@@ -598,6 +603,30 @@ def test_a_rule_that_cannot_be_meant_is_refused_with_its_part(rrule: object, mes
     with pytest.raises(InvalidInput) as refused:
         parse_schedule([window(), window(rrule=rrule)])
     assert refused.value.message.removeprefix("window 2: rrule").lstrip(": ").startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("now", "needed", "why"),
+    [
+        ("2026-11-24T02:00:00+01:00", 7200, None),
+        ("2026-11-24T03:50:00+01:00", 600, None),
+        ("2026-11-24T03:50:00+01:00", 601, "it takes up to 601 s, window 'nights' is open until"),
+        ("2026-11-24T04:00:00+01:00", 0, "no release window is open; window 'nights' opens at"),
+    ],
+)
+def test_a_step_begins_only_where_it_fits_in_what_is_left(now: str, needed: float, why: str | None) -> None:
+    schedule = parse_schedule(window(rrule="FREQ=DAILY;BYHOUR=2", duration="2h", name="nights"))
+    if why is None:
+        schedule.require(at(now), needed, "50 % to web v2")
+        return
+    with pytest.raises(OutsideWindow) as refused:
+        schedule.require(at(now), needed, "50 % to web v2")
+    assert refused.value.message.startswith(f"50 % to web v2 does not begin: {why}")
+    assert "2026-11-25 02:00" in refused.value.message
+
+
+def test_without_a_window_any_step_fits() -> None:
+    parse_schedule([], []).require(at("2026-11-24T04:00:00Z"), 86400, "50 % to web v2")
 
 
 anything = st.recursive(
