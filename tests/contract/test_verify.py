@@ -131,8 +131,8 @@ def test_a_wrong_split_is_refused_and_named(
     reached = split(traffic_system, actual)
     if diagnosis == "previous_weights":
         claim = {**claim, "previous": reached.as_percent()}
-    # That the split is wrong is certain. Its cause is the likeliest after so many more answers, so that now and then chance
-    # names another one; not three times in a row.
+    # That the split is wrong is certain. Its cause is the likeliest after so many more answers, so that now and then
+    # chance names another one; not three times in a row.
     for _attempt in range(3):
         proof = verified(traffic_system, **claim)
         assert (proof["verdict"], proof["reason"]) == ("fail", "split_wrong"), proof["msg"]
