@@ -9,7 +9,6 @@ Option names, aliases and ``K8S_AUTH_*`` variables equal those of ``kubernetes.c
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible.module_utils.basic import env_fallback
@@ -142,9 +141,15 @@ def lock() -> ArgumentSpec:
     return ArgumentSpec({"lock": {"type": "str"}})
 
 
-def lock_fact(namespace: str, app: str) -> str:
-    """Return the name of the fact in which a play keeps who holds the lock of an application."""
-    return "gradual_canary_lock_" + re.sub(r"[^a-z0-9]", "_", f"{namespace}__{app}".lower())
+def lock_elsewhere() -> ArgumentSpec:
+    """Return the option of verbs that ask no cluster but may last: the lock to keep meanwhile, and where it is."""
+    options = {
+        "namespace": {"type": "str", "required": True},
+        "app": {"type": "str", "required": True},
+        "holder": {"type": "str", "required": True},
+        "cluster": {"type": "dict", "default": {}},
+    }
+    return ArgumentSpec({"lock": {"type": "dict", "options": options}})
 
 
 def sampling_options() -> ArgumentSpec:

@@ -41,7 +41,8 @@ class Cluster:
     """One API server, one identity, one budget of seconds for every call.
 
     In check mode each write is sent with ``dryRun=All`` and remembered in `rehearsal`, so that later reads see it.
-    `writes` and `requests` say what was done so far. `before_write` may raise, and then nothing is written.
+    `writes` and `requests` say what was done so far. `before_write` is asked before each
+    attempt of a write; when it raises nothing is written.
     """
 
     def __init__(
@@ -181,7 +182,6 @@ class Cluster:
         subresource: for example ``status``, where a part of the object is written apart from the rest.
         Raises Conflict when one of the tests in `operations` no longer holds.
         """
-        self.before_write()
         kind, metadata = kind_of(item), item["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
         suffix = f"/{subresource}" if subresource else ""
@@ -228,7 +228,6 @@ class Cluster:
         after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=query)
         difference = Difference(words(item), before, unchanged(after))
         if difference.changed:
-            self.before_write()
             if not self.check_mode:
                 del query["dryRun"]
                 after = self._call("PATCH", path, asked, body=item, content_type=APPLY_PATCH, query=query)
@@ -238,7 +237,6 @@ class Cluster:
 
     def delete(self, item: Object) -> None:
         """Delete `item` (this very one, by uid) with its dependents in the background. Deleted already is fine."""
-        self.before_write()
         kind, metadata = kind_of(item), item["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
         body: dict[str, t.Any] = {
@@ -302,7 +300,10 @@ class Cluster:
         deadline = time.monotonic() + self._call_seconds
         pause = _FIRST_PAUSE
         url = path + (f"?{urlencode(query)}" if query else "")
+        writes = method != "GET" and "dryRun" not in (query or {})
         while True:
+            if writes:
+                self.before_write()  # each time: what was true before the last attempt need not be by now
             try:
                 response = self._send(method, url, body, content_type, deadline)
             except errors.Unreachable:

@@ -21,10 +21,10 @@ if t.TYPE_CHECKING:
     from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
 
 SECONDS: t.Final = 60
-"""How long a lock lasts that nobody renews. Long enough for any request that fails and is sent again."""
+"""How long a lock lasts that nobody renews."""
 
-LEAST_SECONDS: t.Final = 10
-"""The shortest one: renewed in thirds, and the API server's times are whole seconds."""
+LEAST_SECONDS: t.Final = 30
+"""The shortest one. It is renewed in thirds, each write asks before, and one attempt of it may take 20 s."""
 
 _PURPOSE: t.Final = "gradual.canary/purpose"
 _TAKEN_OVER: t.Final = "gradual.canary/taken-over"
@@ -121,14 +121,18 @@ class Lock:
         without one it is only taken when nobody holds it or when it has ended. Of runs that do so at the same time one
         wins: each write tests that the Lease is the one that was read.
         """
+        wrote, lost = False, None
         for _attempt in range(_ATTEMPTS):
-            lease = self._find() or self._created()
-            before = holding_of(lease)
-            if before and before.holder == holder:
-                return Taken(before, None, changed=False)
-            if before and not take_over and not self._has_ended(lease, before):
-                break
             try:
+                lease = self._find() or self._created()
+                before = holding_of(lease)
+                if before and before.holder == holder:
+                    self.renew(holder)  # a read alone is no sign of life
+                    # Taken by a write of this very call, whose answer was lost.
+                    return Taken(before, lost, changed=wrote)
+                if before and not take_over and not self._has_ended(lease, before):
+                    break
+                wrote, lost = True, before
                 written = self._cluster.patch(lease, _taking(lease, holder, purpose, take_over, seconds))
             except (Conflict, NotFound):
                 continue  # somebody else was faster; who it was is read again
@@ -159,11 +163,19 @@ class Lock:
             {"op": "test", "path": "/spec/holderIdentity", "value": holder},
             {"op": "add", "path": "/spec/renewTime", "value": _now()},
         ]
-        try:
-            held = holding_of(self._cluster.patch(lease, operations))
-        except (Conflict, NotFound):
-            raise self._lost(holder) from None
-        return held.seconds if held else LEAST_SECONDS
+        for _attempt in range(_ATTEMPTS):
+            try:
+                held = holding_of(self._cluster.patch(lease, operations))
+            except (Conflict, NotFound):
+                found = self._find()
+                held = holding_of(found)
+                if held is None or held.holder != holder:
+                    raise self._lost(holder, found) from None
+                continue  # it was something else that was in the way
+            return held.seconds if held else LEAST_SECONDS
+        raise Conflict(
+            f"Lease {self._namespace}/{self._name} cannot be renewed: each attempt is answered by a conflict"
+        )
 
     def give_back(self, holder: str) -> bool:
         """Let it go if `holder` has it; say whether it had. What somebody else holds by now is left alone."""
@@ -195,7 +207,10 @@ class Lock:
             "spec": {"leaseDurationSeconds": SECONDS},
         }
         self._cluster.apply(lease)
-        return self._find() or lease
+        found = self._find()
+        if found is None:
+            raise NotFound(f"Lease {self._namespace}/{self._name} was deleted as soon as it was made")
+        return found
 
     def _has_ended(self, lease: Object, held: Holding) -> bool:
         renewal = [{"op": "add", "path": "/spec/renewTime", "value": _now()}]
@@ -212,16 +227,15 @@ class Lock:
             f"{self._app} in namespace {self._namespace} is being worked on by {held.holder} since {held.since}: "
             f"{held.purpose}. Nothing was changed. Run this again when that is over; if that run was killed, its lock "
             f"ends {held.seconds} s after its last sign of life. To take it over now, whereupon that run stops before "
-            'its next write: -e \'{"canary_take_over": "why"}\'.',
+            'its next write: -e \'{"canary_take_over": "why"}\', or the option take_over of the task.',
             **held.as_result(),
         )
 
-    def _lost(self, holder: str) -> LockLost:
-        lease = self._find()
+    def _lost(self, holder: str, lease: Object | None) -> LockLost:
         held = holding_of(lease)
         note = ((lease or {}).get("metadata", {}).get("annotations") or {}).get(_TAKEN_OVER)
         who = f"{held.holder} holds it now ({held.purpose})" if held else "nobody holds it now"
-        why = f"; it was taken over: {note}" if note and held else ""
+        why = f"; it was taken over: {note}" if note and held and held.holder in note else ""
         return LockLost(
             f"the lock of {self._app} in namespace {self._namespace} is no longer held by this run, {holder}: "
             f"{who}{why}. This run writes nothing more. See gradual.canary.status.",
@@ -232,9 +246,9 @@ class Lock:
 def _taking(lease: Object, holder: str, purpose: str, take_over: str | None, seconds: int) -> list[dict[str, t.Any]]:
     before, spec, now = holding_of(lease), lease.get("spec") or {}, _now()
     annotations = {**(lease["metadata"].get("annotations") or {}), _PURPOSE: purpose}
-    annotations.pop(_TAKEN_OVER, None)
     if before and take_over:
-        annotations[_TAKEN_OVER] = f"{take_over} (from {before.holder}, who had it since {before.since})"
+        # The last one stays until the next: a record of who did it, and why.
+        annotations[_TAKEN_OVER] = f"{take_over} (by {holder} at {now}, from {before.holder}, {before.purpose})"
     held = {
         **spec,
         "holderIdentity": holder,

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
-import time
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Error
@@ -18,7 +18,8 @@ class Keeper:
     """Holds the writes of a task back unless its run has the lock, and renews the lock as long as the task lasts.
 
     A context manager. lock: made at the first use, with a connection that nobody else uses at the same time.
-    It is renewed each third of what it lasts, so that two renewals may fail.
+    It is renewed each third of what it lasts, so that two renewals may fail. A task whose run was killed goes on for a
+    while, since nobody tells it; it knows by its parent, renews nothing more and has lost the lock.
     """
 
     def __init__(self, lock: t.Callable[[], Lock], holder: str) -> None:
@@ -26,8 +27,8 @@ class Keeper:
         self._lock: Lock | None = None
         self._holder = holder
         self._interval = LEAST_SECONDS / 3  # until the first renewal tells
-        self._renewed: float | None = None
         self._lost: LockLost | None = None
+        self._parent = os.getppid()
         self._one = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew_until_over, daemon=True)
@@ -41,13 +42,12 @@ class Keeper:
         self._thread.join()
 
     def require(self) -> None:
-        """Raise LockLost unless the run has the lock. Asks the cluster where the last answer is older than `interval`.
+        """Raise LockLost unless the run has the lock at this moment, which the cluster is asked.
 
         What cannot be asked is not held: the API's errors are raised as they are.
         """
         with self._one:
-            if self._lost is None and (self._renewed is None or time.monotonic() - self._renewed > self._interval):
-                self._renew()
+            self._renew()
             if self._lost is not None:
                 raise self._lost
 
@@ -68,12 +68,12 @@ class Keeper:
     def _renew(self) -> None:
         if self._lost is not None:
             return
+        if os.getppid() != self._parent:
+            self._lost = LockLost(f"the run of {self._holder} has ended, and what is left of it writes nothing more")
+            return
         if self._lock is None:
             self._lock = self._make()
-        asked = time.monotonic()
         try:
             self._interval = self._lock.renew(self._holder) / 3
         except LockLost as lost:
             self._lost = lost
-        else:
-            self._renewed = asked

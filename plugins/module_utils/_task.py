@@ -10,17 +10,28 @@ the same check mode, diff, errors and return values.
 from __future__ import annotations
 
 import contextlib
+import functools
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec, version_clusters
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import (
+    ArgumentSpec,
+    validated,
+    version_clusters,
+)
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import cluster as cluster_options
 from ansible_collections.gradual.canary.plugins.module_utils._difference import Difference, without_secrets
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Error
+from ansible_collections.gradual.canary.plugins.module_utils._errors import (
+    Error,
+    InvalidInput,
+    MissingLibrary,
+    Unreachable,
+)
 from ansible_collections.gradual.canary.plugins.module_utils._lock import Lock
 from ansible_collections.gradual.canary.plugins.module_utils._lock_keeper import Keeper
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Rehearsal
-from ansible_collections.gradual.canary.plugins.module_utils._terminal import Terminal
+from ansible_collections.gradual.canary.plugins.module_utils._terminal import Attentive, Terminal
 
 if t.TYPE_CHECKING:
     from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
@@ -101,23 +112,32 @@ class Task:
     @contextlib.contextmanager
     def keeping_lock(self) -> t.Iterator[None]:
         """Keep the lock that `params` name as long as the block lasts; without one, and in check mode, do nothing."""
-        holder = self.params.get("lock")
-        if not holder or self.check_mode:
+        named = self.params.get("lock")
+        if not named or self.check_mode:
             yield
             return
-        from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+        if isinstance(named, str):
+            holder, place, options = named, self.params, self.params
+        else:
+            holder, place = named["holder"], named
+            options = validated(cluster_options(), named["cluster"], "lock: cluster")
 
         def lock() -> Lock:
+            from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
+
             # A cluster of its own: this one is not guarded, and its requests are not those of the task.
-            return Lock(Cluster.connect(self.params), self.params["namespace"], self.params["app"])
+            return Lock(Cluster.connect(options), place["namespace"], place["app"])
 
         with Keeper(lock, holder) as self._keeper:
+            # A proof that bakes for an hour is not to go on for nothing.
+            self.terminal = Attentive(self.terminal, functools.partial(self._keeper.report_loss, ask=False))
             try:
                 yield
+            except (Unreachable, InvalidInput, MissingLibrary):
+                raise
             except Error:
                 self._keeper.report_loss(ask=True)
                 raise
-            self._keeper.report_loss(ask=False)
 
     def _guard(self, cluster: Cluster) -> None:
         if self._keeper is not None:
@@ -128,6 +148,8 @@ class Task:
         try:
             with self.keeping_lock():
                 values = run(self)
+                if self._keeper is not None:
+                    self._keeper.report_loss(ask=bool(values.get("failed")))
         except Error as error:
             values = {"failed": True, "msg": error.message, "failure": error.failure()}
         changes = [difference for difference in self.differences if difference.changed]

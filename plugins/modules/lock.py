@@ -16,7 +16,8 @@ description:
     while they last. A run that lost it stops before its next write.
   - A run that was killed gives nothing back. Its lock ends O(seconds) after its last sign of life, by the clock of the
     API server.
-  - The roles of the collection take and give back the lock themselves.
+  - The role P(gradual.canary.release#role) and the playbooks of the collection take and give back the lock themselves.
+    The other roles leave it to the play that they are in.
 author: The gradual.canary authors (@gradual-canary)
 extends_documentation_fragment:
   - gradual.canary.attributes
@@ -52,8 +53,8 @@ options:
     default: 60
   holder:
     description:
-      - Who takes it or gives it back. Made of user, machine, job of AWX and a random part unless given, and the same
-        until it is given back.
+      - Who takes it or gives it back; a name that no other run may have. Made of user, machine, job of AWX and a random
+        part unless given, and the same until it is given back.
     type: str
 seealso:
   - module: gradual.canary.traffic
@@ -117,9 +118,9 @@ writes:
 import typing as t
 
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _task
-from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec, lock_fact
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._cluster import Cluster
-from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput
+from ansible_collections.gradual.canary.plugins.module_utils._errors import InvalidInput, Unreachable
 from ansible_collections.gradual.canary.plugins.module_utils._lock import LEAST_SECONDS, SECONDS, Lock
 from ansible_collections.gradual.canary.plugins.module_utils._provenance import new_holder
 
@@ -144,11 +145,9 @@ def run(task: _task.Task) -> _task.Values:
     if params["seconds"] < LEAST_SECONDS:
         raise InvalidInput(f"seconds is {params['seconds']}; a lock lasts {LEAST_SECONDS} or more")
     lock = _lock_of(task.cluster, params)
-    fact = lock_fact(params["namespace"], params["app"])
-    known = params["holder"] or task.variables.get("ansible_facts", {}).get(fact)
+    holder = params["holder"] or new_holder(task.variables)
     if params["state"] == "free":
-        return _free(task, lock, fact, known)
-    holder = known or new_holder(task.variables)
+        return _free(task, lock, holder)
     if task.check_mode:
         lock.require_takeable(holder)
         return {"msg": f"{params['app']} can be held", "holder": None, "taken": False, "before": None}
@@ -163,7 +162,6 @@ def run(task: _task.Task) -> _task.Values:
         "holder": holder,
         "taken": taken.changed,
         "before": lost,
-        "ansible_facts": {fact: holder},
     }
 
 
@@ -171,15 +169,17 @@ def _lock_of(cluster: Cluster, params: t.Mapping[str, t.Any]) -> Lock:
     return Lock(cluster, params["namespace"], params["app"])
 
 
-def _free(task: _task.Task, lock: Lock, fact: str, holder: str | None) -> _task.Values:
-    had = bool(holder) and not task.check_mode and lock.give_back(str(holder))
-    return {
-        "msg": f"{task.params['app']} is given back" if had else f"{task.params['app']} was not held by this run",
-        "holder": None,
-        "taken": False,
-        "before": None,
-        "ansible_facts": {fact: ""},
-    }
+def _free(task: _task.Task, lock: Lock, holder: str) -> _task.Values:
+    app = task.params["app"]
+    free = {"holder": None, "taken": False, "before": None}
+    if task.check_mode:
+        return {"msg": f"{app} would be given back", **free}
+    try:
+        had = lock.give_back(holder)
+    except Unreachable as error:
+        task.warn(f"the lock of {app} could not be given back, and ends by itself: {error.message}")
+        had = False
+    return {"msg": f"{app} is given back" if had else f"{app} is not held by this run", **free}
 
 
 def main() -> None:

@@ -27,6 +27,30 @@ attributes:
   check_mode:
     description: Sends the requests if they change nothing, that is with the O(method) GET, HEAD or OPTIONS.
 options:
+  lock:
+    description:
+      - The lock of an application to keep while this lasts, for a release that proves something for longer than a lock
+        does.
+      - After M(gradual.canary.lock) took it for the same host, C(holder) needs not be given. When nobody took it, there
+        is none to keep.
+    type: dict
+    suboptions:
+      namespace:
+        description: Namespace of the application.
+        type: str
+        required: true
+      app:
+        description: Name of the application.
+        type: str
+        required: true
+      holder:
+        description: Who holds it, as RV(gradual.canary.lock#module:holder) says.
+        type: str
+        required: true
+      cluster:
+        description: Where it is; connection options as of M(gradual.canary.lock).
+        type: dict
+        default: {}
   canary:
     description: The version that O(weight) is about, as O(identify) finds it in the answers.
     type: str
@@ -296,7 +320,7 @@ msg:
 from ansible_collections.gradual.canary.plugins.module_utils import _arguments, _task
 from ansible_collections.gradual.canary.plugins.module_utils._proof import Proof
 
-ARGUMENTS = _arguments.verification_options()
+ARGUMENTS = _arguments.verification_options() + _arguments.lock_elsewhere()
 
 
 def run(task: _task.Task) -> _task.Values:

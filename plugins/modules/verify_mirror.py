@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - gradual.canary.attributes.group
   - gradual.canary.cluster
   - gradual.canary.target
+  - gradual.canary.lock
 attributes:
   check_mode:
     description:
@@ -175,6 +176,7 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import NOT
 ARGUMENTS = (
     _arguments.cluster()
     + _arguments.target()
+    + _arguments.lock()
     + ArgumentSpec(
         {
             "canary": {"type": "str", "required": True},

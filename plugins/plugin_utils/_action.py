@@ -22,10 +22,11 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import filter_loader, test_loader
 from ansible.utils.display import Display
 
-from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec, lock_fact
+from ansible_collections.gradual.canary.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.gradual.canary.plugins.module_utils._rehearsal import Rehearsal
 from ansible_collections.gradual.canary.plugins.module_utils._task import Task, Values, secrets_in
 from ansible_collections.gradual.canary.plugins.module_utils._terminal import Terminal
+from ansible_collections.gradual.canary.plugins.plugin_utils._locks import RUN, facts, with_holder
 
 # Asked when the parent imports this file: a worker's own streams are not the user's.
 _OUTPUT_IS_TERMINAL = bool(sys.stdout and sys.stdout.isatty())
@@ -58,21 +59,15 @@ class VerbAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         variables = task_vars or {}
         result: dict[str, t.Any] = super().run(tmp, variables)
-        arguments = self._with_lock(dict(self._task.args), variables)
+        arguments = with_holder(self.verb.ARGUMENTS, _plain(dict(self._task.args)), variables)
         if self._runs_elsewhere():
             wrap_async = bool(self._task.async_val)
             result.update(self._execute_module(module_args=arguments, task_vars=variables, wrap_async=wrap_async))
-            return result
-        result.update(self._in_process(_plain(arguments), variables))
+        else:
+            result.update(self._in_process(arguments, variables))
+        if "holder" in self.verb.ARGUMENTS.options and not result.get("failed") and not self._task.check_mode:
+            result["ansible_facts"] = facts(arguments, result)
         return result
-
-    def _with_lock(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Name the lock that an earlier task took for this application and host, unless the task names one itself."""
-        namespace, app = arguments.get("namespace") or arguments.get("ns"), arguments.get("app")
-        if "lock" not in self.verb.ARGUMENTS.options or "lock" in arguments or not namespace or not app:
-            return arguments
-        holder = variables.get("ansible_facts", {}).get(lock_fact(str(namespace), str(app)))
-        return {**arguments, "lock": holder} if holder else arguments
 
     def _runs_elsewhere(self) -> bool:
         return bool(self._connection.transport != "local" or self._task.async_val or self._play_context.become)
@@ -98,7 +93,7 @@ class VerbAction(ActionBase):
         for warning in task.warnings:
             Display().warning(warning)
         if task.check_mode and task.rehearsal.objects:
-            values["ansible_facts"] = {_REHEARSAL_FACT: task.rehearsal.objects}
+            values["ansible_facts"] = {_REHEARSAL_FACT: {"run": RUN, "objects": task.rehearsal.objects}}
         if Display().verbosity > 2:
             values["invocation"] = {"module_args": params}
         secrets = set(validation._no_log_values) | secrets_in(params)  # the validator offers no public name for them
@@ -128,9 +123,10 @@ class _DisplayTerminal(Terminal):
 
 
 def _remembered(check_mode: bool, variables: dict[str, t.Any]) -> Rehearsal:
-    if not check_mode:
+    known = variables.get("ansible_facts", {}).get(_REHEARSAL_FACT) or {}
+    if not check_mode or known.get("run") != RUN:  # facts may be cached, and another run's rehearsal is over
         return Rehearsal()
-    return Rehearsal(_plain(variables.get("ansible_facts", {}).get(_REHEARSAL_FACT) or {}))
+    return Rehearsal(_plain(known["objects"]))
 
 
 def _plain(value: t.Any) -> t.Any:
