@@ -235,7 +235,7 @@ class Lock:
         held = holding_of(lease)
         note = ((lease or {}).get("metadata", {}).get("annotations") or {}).get(_TAKEN_OVER)
         who = f"{held.holder} holds it now ({held.purpose})" if held else "nobody holds it now"
-        why = f"; it was taken over: {note}" if note and held and held.holder in note else ""
+        why = f"; it was taken over: {note}" if note and holder in note else ""
         return LockLost(
             f"the lock of {self._app} in namespace {self._namespace} is no longer held by this run, {holder}: "
             f"{who}{why}. This run writes nothing more. See gradual.canary.status.",

@@ -86,8 +86,18 @@ def in_turn(forms: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, li
     return results
 
 
-def run(command: Sequence[object], environment: Mapping[str, str], directory: Path, *, weigh: bool = False) -> Finished:
-    """Run a command to its end; with `weigh` look at its memory on the way. Raises RuntimeError when it fails."""
+def run(
+    command: Sequence[object],
+    environment: Mapping[str, str],
+    directory: Path,
+    *,
+    weigh: bool = False,
+    longest: float = _LONGEST,
+) -> Finished:
+    """Run a command to its end; with `weigh` look at its memory on the way.
+
+    longest: seconds, after which it is killed. Raises RuntimeError when it fails, with all it printed in the end.
+    """
     words = [str(word) for word in command]
     with tempfile.TemporaryFile("w+") as output:
         started = time.monotonic()
@@ -101,7 +111,7 @@ def run(command: Sequence[object], environment: Mapping[str, str], directory: Pa
             start_new_session=True,
         )
         scales = _Scales(process.pid) if weigh else None
-        watchdog = threading.Timer(_LONGEST, os.killpg, (process.pid, signal.SIGKILL))
+        watchdog = threading.Timer(longest, os.killpg, (process.pid, signal.SIGKILL))
         watchdog.start()
         try:
             _pid, status, usage = os.wait4(process.pid, 0)

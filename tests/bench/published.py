@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.bench.measure import run
 from tests.contract.systems.ingress_nginx import SERVED
 from tests.contract.workloads import IMAGE, deployment, labels, selector, service
 from tests.shop.shop import Shop
@@ -18,6 +18,8 @@ STAGES = (10, 50, 100)
 SLEEP = 5
 """Seconds after each weight. Published examples wait longer, one of them 300; a quiet lab needs no more than this."""
 CURLS = 100
+
+_LONGEST = 180.0
 
 Object = dict[str, Any]
 _VERSION = "app.kubernetes.io/version"
@@ -31,23 +33,27 @@ class Release(NamedTuple):
     promote: list[str]
 
 
-def release(shop: Shop, stable: str, canary: str) -> float:
-    """Run it as one bash script and return its seconds. Raises RuntimeError when a command fails."""
-    script = "\n".join(_script(shop, stable, canary))
-    started = time.monotonic()
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(
-            f"the published commands on {shop.system.backend}: {done.stdout[-500:]}{done.stderr[-1500:]}"
-        )
-    return time.monotonic() - started
+class Published(NamedTuple):
+    """How long it took, and how much of that it slept, in seconds."""
+
+    seconds: float
+    sleeping: float
+
+
+def release(shop: Shop, stable: str, canary: str) -> Published:
+    """Run it as one bash script. Raises RuntimeError when a command fails."""
+    lines = list(_script(shop, stable, canary))
+    try:
+        done = run(["bash", "-euo", "pipefail", "-c", "\n".join(lines)], os.environ, Path.cwd(), longest=_LONGEST)
+    except RuntimeError as error:
+        told = str(error).rstrip().splitlines()[-1]
+        raise RuntimeError(f"the published commands on {shop.system.backend}: {told}\n{error}") from None
+    return Published(done.wall, sleeping(lines))
+
+
+def sleeping(lines: Iterable[str]) -> float:
+    """Return the seconds that a script's own lines sleep."""
+    return sum(float(line.removeprefix("sleep ")) for line in lines if line.startswith("sleep "))
 
 
 def _script(shop: Shop, stable: str, canary: str) -> Iterator[str]:
@@ -55,12 +61,12 @@ def _script(shop: Shop, stable: str, canary: str) -> Iterator[str]:
     commands = _RELEASES[shop.system.backend](shop, stable, canary)
     yield f"export KUBECONFIG={kubeconfig}"
     yield from commands.deploy
-    ask = f"curl -s -o /dev/null -D - -H 'Host: {shop.hostname}' http://{shop.system.address}/"
+    ask = f"curl -s -o /dev/null -D - -H 'Host: {shop.hostname}' http://{shop.address}/"
     for weight in STAGES:
         yield from commands.stage(weight)
         yield f"sleep {SLEEP}"
         yield f"n=0; for i in $(seq {CURLS}); do if {ask} | grep -qi 'x-version: {canary}'; then n=$((n+1)); fi; done"
-        yield 'echo "$n"; test "$n" -gt 0'
+        yield f'echo "{canary} gave $n of {CURLS} answers at {weight} %"; test "$n" -gt 0'
     yield from commands.promote
 
 
@@ -189,7 +195,6 @@ def _argo_rollouts(shop: Shop, _stable: str, canary: str) -> Release:
 
 _RELEASES: dict[str, Callable[[Shop, str, str], Release]] = {
     "gateway_api": _gateway_api,
-    "gateway_api_on_traefik": _gateway_api,
     "ingress_nginx": _ingress,
     "ingress_nginx_real": _ingress,
     "apig": _ingress,

@@ -130,7 +130,16 @@ else happens on the machine meets all of them alike. Compare the ratios; the abs
 
 
 def machine() -> str:
-    """Describe the machine and the software as a Markdown list."""
+    """Describe the machine and the software, and say when that was, as a Markdown list."""
+    return "\n".join([f"- Date: {date(datetime.datetime.now(datetime.UTC))}", *surroundings()])
+
+
+def date(moment: datetime.datetime) -> str:
+    return f"{moment:%d %B %Y, %H:%M} UTC"
+
+
+def surroundings() -> list[str]:
+    """Describe the machine and the software as lines of a Markdown list."""
     cpuinfo = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.*)", cpuinfo)
     memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
@@ -140,15 +149,11 @@ def machine() -> str:
     tools = ", ".join(
         _first_line(command) for command in (["curl", "--version"], ["wrk", "--version"], ["bash", "--version"])
     )
-    now = datetime.datetime.now(datetime.UTC)
-    return "\n".join(
-        [
-            f"- Date: {now:%d %B %Y, %H:%M} UTC",
-            f"- Machine: {os.cpu_count()} cores ({model[1] if model else platform.machine()}), "
-            f"{int(memory[1]) / 1048576 if memory else 0:.0f} GiB, {platform.system()} {platform.release()}",
-            f"- Software: Python {platform.python_version()}, {versions}; {tools}",
-        ]
-    )
+    return [
+        f"- Machine: {os.cpu_count()} cores ({model[1] if model else platform.machine()}), "
+        f"{int(memory[1]) / 1048576 if memory else 0:.0f} GiB, {platform.system()} {platform.release()}",
+        f"- Software: Python {platform.python_version()}, {versions}; {tools}",
+    ]
 
 
 def _first_line(command: list[str]) -> str:

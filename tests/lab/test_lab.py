@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import sys
 import tarfile
+import time
 from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from laboratory import builds, catalogue, images, manifests, mounts, trees
+from laboratory import builds, catalogue, images, manifests, mounts, running, trees
 from laboratory.errors import LabError
 from laboratory.places import Placeholders, Places
 
@@ -182,3 +184,22 @@ def test_an_image_archive_holds_every_image_and_each_program_once(tmp_path: Path
         (layer,) = layers
         with tarfile.open(fileobj=io.BytesIO(blob(layer))) as files:
             assert [(member.name, member.mode) for member in files] == [("program", 0o755)]
+
+
+def test_a_tier_tells_its_own_time_without_its_wait_for_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = {"etcd": 1.0, "crds": 0.1, "gateway": 0.1}
+    nothing = {"prepare": (), "command": (), "environment": {}, "mounts": {}, "apply": (), "ready": (), "ports": ()}
+    components = [
+        catalogue.Component(name=name, tier=tier, needs=needs, patience=1, **nothing)
+        for name, tier, needs in (("etcd", "core", ()), ("crds", "mesh", ("etcd",)), ("gateway", "mesh", ("crds",)))
+    ]
+    laboratory = object.__new__(running.Laboratory)
+    laboratory.address, laboratory.certificates = "", Path()
+    monkeypatch.setattr(running, "Api", lambda *_: None)
+    monkeypatch.setattr(laboratory, "_bring_up", lambda component, *_: time.sleep(seconds[component.name]), False)
+    laboratory._start(components)
+    told = dict(re.findall(r"tier (\w+) is up: ([\d.]+) s", capsys.readouterr().out))
+    assert float(told["core"]) >= 1
+    assert 0.2 <= float(told["mesh"]) < 1

@@ -143,7 +143,7 @@ class Laboratory:
         api = Api(self.address, self.certificates)
         ready = {component.name: threading.Event() for component in components}
         abandoned = threading.Event()
-        began = time.monotonic()
+        began: dict[str, float] = {}
 
         def bring_up(component: Component) -> None:
             for need in component.needs:
@@ -151,12 +151,13 @@ class Laboratory:
                     if abandoned.is_set():
                         return
             started = time.monotonic()
+            began.setdefault(component.tier, started)  # not while it waits for another tier
             already = self._bring_up(component, api, abandoned)
             words = "was up already" if already else f"up after {time.monotonic() - started:.1f} s"
             print(f"{component.name} {words}", flush=True)
             ready[component.name].set()
             if all(ready[each.name].is_set() for each in components if each.tier == component.tier):
-                print(f"tier {component.tier} is up: {time.monotonic() - began:.1f} s", flush=True)
+                print(f"tier {component.tier} is up: {time.monotonic() - began[component.tier]:.1f} s", flush=True)
 
         with ThreadPoolExecutor(len(components)) as pool:
             futures = [pool.submit(bring_up, component) for component in components]
