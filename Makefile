@@ -96,7 +96,7 @@ bench-backends: setup ## measure a stage and a release on every traffic system o
 	@$(ON_CLUSTER) $(BIN)/python tests/bench/backends.py $(BENCH)
 
 bench-peers: setup ## measure Argo Rollouts and us on the same work, in the lab
-	@tools/on-cluster.sh "core traefik ingress_nginx istio argo" $(BIN)/python tests/bench/peers.py $(BENCH)
+	@tools/on-cluster.sh "core traefik ingress_nginx istio argo proxy" $(BIN)/python tests/bench/peers.py $(BENCH)
 
 demo: setup ## a release and a refused release on a real cluster (BACKEND=ingress_nginx for the other gateway)
 	@$(BIN)/python tests/demo/demo.py $(if $(BACKEND),--backend $(BACKEND))

@@ -185,8 +185,17 @@ def all_of_them(writes: int) -> list[tuple[int, str]]:
     return list(itertools.product(range(1, writes + 1), MOMENTS))
 
 
-@pytest.mark.parametrize("points", [some, pytest.param(all_of_them, marks=pytest.mark.variant)])
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+ORDINARY, *FURTHER = (
+    pytest.param(scenario, points, id=f"{scenario.name}-{points.__name__}")
+    for points in (some, all_of_them)
+    for scenario in SCENARIOS
+)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "points"),
+    [ORDINARY, *(pytest.param(*each.values, id=each.id, marks=pytest.mark.variant) for each in FURTHER)],
+)
 def test_whoever_comes_after_a_killed_run_can_finish_it_or_take_it_back(
     victim: Victim, scenario: Scenario, points: Callable[[int], list[tuple[int, str]]], tmp_path: Path
 ) -> None:
