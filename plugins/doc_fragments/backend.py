@@ -119,8 +119,8 @@ options:
         type: bool
       propagation:
         description:
-          - Seconds within which the controller follows a change at the latest, for V(ingress_nginx). A promotion and
-            the end of a canary wait that long between their steps.
+          - Seconds that a promotion and the end of a canary pause between their steps, for V(ingress_nginx); a proof
+            follows each pause.
           - As measured of the controller, unless given; for V(apig), of which nothing is known, 10.
         type: float
       session_affinity:

@@ -19,6 +19,18 @@ from ansible_collections.gradual.canary.plugins.module_utils._traffic import Cap
 
 _PLACES: t.Final = ("host", "address")
 
+_OF_ONE_DEPLOYMENT: t.Final = (
+    "the strategy blue_green tests a version before any user gets it, and keeps the old one after that. In one "
+    "Deployment users get each new pod as soon as it is ready, and once they are on the new version no old pod is "
+    "left. Take the strategy canary, or another backend"
+)
+_OF_STEPS: t.Final = (
+    "the strategy blue_green says how many pods the new version has, and how long the old one keeps its own; of a "
+    "Rollout its controller says both. Take the strategy canary: behind a traffic router, the steps 'setWeight: 100' "
+    "and 'pause: {}' hold both versions at full size until the promotion, and scaleDownDelaySeconds the old one after "
+    "it. A Rollout with a blueGreen strategy is its controller's, and kubectl argo rollouts drives it"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Way:
@@ -58,10 +70,7 @@ def parse_preview(value: object, capabilities: t.Mapping[str, t.Any] | None = No
 def require_blue_green(ways: t.Sequence[Way], capabilities: t.Mapping[str, t.Any]) -> None:
     """Raise InvalidInput when a version cannot be tested at full size before all users get it at once."""
     if capabilities.get("in_place"):
-        raise InvalidInput(
-            "the strategy blue_green needs both versions beside each other at full size, and this backend changes one "
-            "workload in place. Take the strategy canary, or another backend"
-        )
+        raise InvalidInput(_OF_STEPS if capabilities.get("weights") == "steps" else _OF_ONE_DEPLOYMENT)
     if not ways:
         raise InvalidInput(
             "the strategy blue_green needs a preview, for nothing is switched that was not tested. Where the traffic "

@@ -33,7 +33,8 @@ options:
       - V(promote) goes on to the next step; with O(full) past all of them. A Deployment has no steps, so for it this is
         V(resume).
       - V(abort) takes the new template's pods away and gives the workload the template before, without going forward
-        first, also when the new pods never got ready.
+        first, also when the new pods never got ready. A Rollout keeps the new template, and is degraded until V(retry)
+        or V(undo).
       - V(retry) begins again what was aborted. A Deployment refuses it, for nothing of an aborted template is left in
         it but a revision to go to.
       - V(undo) returns to O(revision). Other than C(kubectl rollout undo) it keeps the workload's annotations, and
@@ -94,6 +95,20 @@ EXAMPLES = r"""
     app: web
     backend: {type: deployment}
     action: restart
+
+- name: Let the Rollout go on from the pause it is in, and no other
+  gradual.canary.rollout:
+    namespace: shop
+    app: web
+    backend: {type: argo_rollouts}
+    action: promote
+
+- name: Take all traffic from the new version of the Rollout
+  gradual.canary.rollout:
+    namespace: shop
+    app: web
+    backend: {type: argo_rollouts}
+    action: abort
 """
 
 RETURN = r"""

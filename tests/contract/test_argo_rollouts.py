@@ -12,13 +12,17 @@ import pytest
 
 from ansible_collections.gradual.canary.plugins.module_utils._backends import _rollout_writes as writes
 from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_driver import RolloutDriver
+from ansible_collections.gradual.canary.plugins.module_utils._backends._rollout_status import is_unpausing
 from ansible_collections.gradual.canary.plugins.module_utils._backends.argo_rollouts import ArgoRollouts
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, InvalidSplit
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Match, Weight
+from ansible_collections.gradual.canary.plugins.modules import rollout
 from tests.contract.cluster_access import Access, Object
 from tests.contract.conftest import Enter
-from tests.contract.systems.argo_rollouts import ArgoRolloutsSystem, template
+from tests.contract.systems.argo_rollouts import SECONDS, ArgoRolloutsSystem, template
+from tests.contract.workloads import APP
 from tests.shop.systems import chosen
+from tests.shop.verbs import perform
 
 TEN, FORTY, FIFTY = Weight.percent(10), Weight.percent(40), Weight.percent(50)
 SYSTEMS = chosen(["argo_rollouts", "argo_rollouts_on_istio"])
@@ -126,26 +130,45 @@ def test_each_promote_goes_one_stop_however_many_run_at_the_same_time(argo: Argo
     assert str(driver.rested(driver.look(), 30).weight) == went, outcomes
 
 
+ATTEMPTS = 6
+"""At leaving a Rollout stuck, which four of five promotes within milliseconds of the pause did."""
+
+
 def test_a_rollout_that_an_early_promote_left_stuck_is_freed(argo: ArgoRolloutsSystem) -> None:
-    """The plugin's promote, sent the moment the pause is there, so often that one of them is lost."""
-    backend_of(argo).set(weight=TEN)
-    for _attempt in range(4):
-        before = argo.rollout()["status"]
-        if before["currentStepIndex"] >= 9:
+    for _attempt in range(ATTEMPTS):
+        backend_of(argo).set(weight=TEN)
+        promote_too_early(argo)
+        if is_stuck(argo):
             break
-        argo.operator.edit_status("Rollout", argo.name, {"status": {"pauseConditions": None}}, argo.namespace)
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            status = argo.rollout()["status"]
-            if status.get("pauseConditions") and status["currentStepIndex"] != before["currentStepIndex"]:
-                argo.operator.edit_status("Rollout", argo.name, {"status": {"pauseConditions": None}}, argo.namespace)
-                break
-        driver = driver_of(argo)
-        stuck = driver.wait(driver.look(), lambda one: one.stop is not None, 2.5) is None
-        if stuck:
-            break
+        backend_of(argo).set(weight=NOTHING)  # the next weight begins again with the first step
+    else:
+        pytest.skip(f"none of {ATTEMPTS} promotes at the moment of a pause was lost, so there was nothing to free")
+    left = argo.rollout()["status"]["currentStepIndex"]
     backend_of(argo).set(weight=EVERYTHING)
-    assert argo.weight() == 100
+    status = argo.rollout()["status"]
+    assert (argo.weight(), status["currentStepIndex"] > left, bool(status["pauseConditions"])) == (100, True, True)
+    argo.ask_until(lambda answers: set(answers) == {"v2"})
+
+
+def promote_too_early(system: ArgoRolloutsSystem) -> None:
+    """Promote as the plugin does, once at rest, and once more at the very moment of the next pause."""
+    driver = driver_of(system)
+    left = driver.rested(driver.look(), SECONDS).index
+    end_pause(system)
+    deadline = time.monotonic() + SECONDS
+    while (status := system.rollout()["status"])["currentStepIndex"] == left or not status.get("pauseConditions"):
+        assert time.monotonic() < deadline, f"it does not come to the pause after step {left}: {status}"
+    end_pause(system)
+
+
+def end_pause(system: ArgoRolloutsSystem) -> None:
+    system.operator.edit_status("Rollout", system.name, {"status": {"pauseConditions": None}}, system.namespace)
+
+
+def is_stuck(system: ArgoRolloutsSystem) -> bool:
+    """Say whether the pause that was ended is one that the controller goes on believing in."""
+    driver = driver_of(system)
+    return driver.wait(driver.look(), lambda one: not is_unpausing(one.item), 2.5) is None
 
 
 def test_weights_that_no_step_holds_are_refused_before_anything_is_touched(argo: ArgoRolloutsSystem) -> None:
@@ -233,6 +256,78 @@ def test_after_a_promotion_the_version_before_is_staged_from_its_replica_set(arg
     back.detach()
     argo.ask_until(lambda answers: set(answers) == {"v1"})
     assert argo.rollout()["status"]["phase"] == "Healthy"
+
+
+# the verb rollout
+
+
+def perform_on(system: ArgoRolloutsSystem, action: str, **options: Any) -> dict[str, Any]:
+    """Perform the verb rollout as a task does, and wait as it does; return what the task would."""
+    where = {"kubeconfig": system.access.kubeconfig, "namespace": system.namespace, "app": APP}
+    result = perform(rollout, {**where, "backend": system.options, "action": action, **options})
+    assert not result.get("failed"), f"{action}: {result['msg']}"
+    return result
+
+
+def told(result: dict[str, Any]) -> tuple[bool, str, str | None, str | None]:
+    """Return whether a task changed anything, and the phase, the step and the version that it tells."""
+    status = result["status"]
+    return result["changed"], status["phase"], status["step"], status["version"]
+
+
+def test_the_verb_takes_a_rollout_through_all_its_actions(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=TEN)
+    assert told(perform_on(argo, "status")) == (False, "paused", "4/13", "v2")
+
+    assert told(perform_on(argo, "pause")) == (True, "paused", "4/13", "v2")
+    assert argo.rollout()["spec"]["paused"] is True
+    assert told(perform_on(argo, "pause")) == (False, "paused", "4/13", "v2")
+
+    assert told(perform_on(argo, "resume")) == (True, "paused", "4/13", "v2"), "it waits at its step again"
+    assert argo.rollout()["spec"]["paused"] is False
+    assert told(perform_on(argo, "resume")) == (False, "paused", "4/13", "v2")
+
+    assert told(perform_on(argo, "promote")) == (True, "paused", "6/13", "v2")
+    assert argo.weight() == 25
+
+    assert told(perform_on(argo, "abort")) == (True, "degraded", "0/13", "v2")
+    assert told(perform_on(argo, "abort")) == (False, "degraded", "0/13", "v2")
+    argo.ask_until(lambda answers: set(answers) == {"v1"}, seconds=60)
+
+    assert told(perform_on(argo, "retry")) == (True, "paused", "1/13", "v2"), "it begins with the first step"
+    assert told(perform_on(argo, "retry")) == (False, "paused", "1/13", "v2")
+
+    undone = perform_on(argo, "undo")
+    assert told(undone) == (True, "healthy", "13/13", "v1"), "the stable template skips all steps"
+    (there,) = [one["revision"] for one in undone["history"] if one["version"] == "v1"]
+    assert told(perform_on(argo, "undo", revision=there)) == (False, "healthy", "13/13", "v1")
+
+    before = pods_of(argo)
+    assert told(perform_on(argo, "restart")) == (True, "healthy", "13/13", "v1")
+    assert not before & pods_of(argo), "each pod is another one"
+
+    history = perform_on(argo, "history")
+    assert told(history) == (False, "healthy", "13/13", "v1")
+    assert [one["version"] for one in history["history"]] == ["v1", "v2"], "the newest first"
+    assert history["history"][0]["revision"] == history["status"]["revision"]
+
+
+def test_the_verb_promotes_past_all_steps_and_tells_of_the_end(argo: ArgoRolloutsSystem) -> None:
+    backend_of(argo).set(weight=TEN)
+    assert told(perform_on(argo, "promote", full=True)) == (True, "healthy", "13/13", "v2")
+    assert told(perform_on(argo, "promote", full=True)) == (False, "healthy", "13/13", "v2")
+    argo.ask_until(lambda answers: set(answers) == {"v2"})
+
+
+def pods_of(system: ArgoRolloutsSystem) -> set[str]:
+    """Return the uids of the stable version's pods that are not on their way out."""
+    stable = system.rollout()["status"]["stableRS"]
+    return {
+        item["metadata"]["uid"]
+        for item in system.operator.list("Pod", system.namespace)
+        if item["metadata"]["labels"].get("rollouts-pod-template-hash") == stable
+        and "deletionTimestamp" not in item["metadata"]
+    }
 
 
 # what it only reports

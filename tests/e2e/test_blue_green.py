@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.gradual.canary.plugins.module_utils._traffic import Match
 from tests.e2e.conftest import OpenShop
 from tests.e2e.steps import all_on, held, nothing_changes, pods_wanted, release, said, traffic
 from tests.e2e.test_release import playbook_with, promote_and_stop
@@ -48,7 +49,7 @@ def preview_by_host(shop: Shop, *versions: str, leading_to: str = "") -> None:
 
 @pytest.fixture(params=chosen(name for name, system in SYSTEMS.items() if not system.in_place))
 def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
-    """A shop on each traffic system that can release by blue-green: in place there are no two versions at full size."""
+    """A shop on each traffic system that can release by blue-green: with one workload for all versions none can."""
     return open_blue_green(open_shop, request.param)
 
 
@@ -297,16 +298,31 @@ def test_stages_between_are_refused_before_anything_is_touched(one: Shop) -> Non
 # the preview
 
 
+HEADER, COOKIE = {"header": "X-Preview", "value": "blue"}, {"cookie": "preview", "value": "blue"}
+COOKIE_OF_INGRESS_NGINX = {"cookie": "preview"}  # which counts with the value `always` alone
+MATCHES = [
+    *((name, HEADER) for name in ("gateway_api", "ingress_nginx", "ingress_nginx_real", "apig", "istio")),
+    *((name, COOKIE) for name in ("gateway_api", "istio")),
+    ("ingress_nginx_real", COOKIE_OF_INGRESS_NGINX),
+]
+
+
 @pytest.mark.variant
-@pytest.mark.parametrize("backend", chosen(["gateway_api", "ingress_nginx", "ingress_nginx_real", "apig", "istio"]))
-def test_the_preview_can_be_a_header_of_the_users_choice(backend: str, open_shop: OpenShop) -> None:
-    shop = open_blue_green(open_shop, backend, canary_preview={"header": "X-Preview", "value": "blue"})
+@pytest.mark.parametrize(
+    ("backend", "preview"),
+    [pytest.param(*each, id=f"{each[0]}-{next(iter(each[1]))}") for each in MATCHES if chosen([each[0]])],
+)
+def test_the_preview_can_be_a_header_or_a_cookie_of_the_users_choice(
+    backend: str, preview: dict[str, str], open_shop: OpenShop
+) -> None:
+    wanted = Match.parse(preview)
+    shop = open_blue_green(open_shop, backend, canary_preview=preview)
     run = held(shop, stages=ASKING_IN_PREVIEW)
     (evidence, spared) = [proof["msg"] for proof in run.values_of("gradual.canary.verify")]
-    assert evidence.startswith("preview by header X-Preview = blue proven: "), evidence
+    assert evidence.startswith(f"preview by {wanted} proven: "), evidence
     assert spared.startswith("0 % proven: 0 of ")
     (match,) = traffic(shop)["matches"]
-    assert (match["header"].lower(), match["value"]) == ("x-preview", "blue"), "Istio has it in lower case"
+    assert Match.parse(match).is_same(wanted), "but for the case of a header, which Istio has in lower case"
     release(shop, "v2").require()
     assert traffic(shop)["matches"] == []
     all_on(shop, "v2")

@@ -74,6 +74,8 @@ BEFORE_TASK: dict[tuple[str, str], list[Task]] = {
     ("version", "Remove v1"): PROMOTED,
     ("rollout", "Take new pods away that never get ready"): AT_50,
     ("rollout", "Return to revision 1"): ENDED,
+    ("rollout", "Let the Rollout go on from the pause it is in, and no other"): AT_50,
+    ("rollout", "Take all traffic from the new version of the Rollout"): AT_50,
 }
 BEFORE_PLAY: dict[tuple[str, str], list[Task]] = {
     ("cleanup", "Remove what no longer serves, but keep the way back"): [*ENDED, deploy("v4")],

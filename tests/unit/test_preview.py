@@ -82,7 +82,20 @@ def test_without_match_routes_a_host_will_do_and_without_any_way_nothing_is_swit
         require_blue_green((), NO_ROUTES)
 
 
-def test_a_workload_that_changes_in_place_cannot_be_switched() -> None:
-    capabilities = {**ROUTES, "in_place": True}
-    with pytest.raises(InvalidInput, match=r"changes one workload in place. Take the strategy canary"):
+@pytest.mark.parametrize(
+    ("weights", "reason"),
+    [
+        ("ratio", "In one Deployment users get each new pod as soon as it is ready, and .* no old pod is left"),
+        (
+            "steps",
+            "of a Rollout its controller says both.*'setWeight: 100' and 'pause: {}' hold both versions at full size",
+        ),
+    ],
+)
+def test_a_workload_that_changes_in_place_is_refused_with_what_keeps_it_from_being_switched(
+    weights: str, reason: str
+) -> None:
+    capabilities = {**ROUTES, "in_place": True, "weights": weights}
+    with pytest.raises(InvalidInput, match=reason) as refused:
         require_blue_green(parse_preview(HEADER), capabilities)
+    assert "Take the strategy canary" in refused.value.message

@@ -22,6 +22,8 @@ from ansible_collections.gradual.canary.plugins.module_utils._difference import 
 from ansible_collections.gradual.canary.plugins.module_utils._errors import Conflict, Degraded, NotReady
 
 _MOVING_SECONDS: t.Final = 30.0
+_ABORTED: t.Final = "RolloutAborted"
+"""The reason for which the controller calls an aborted Rollout degraded; the message of its phase begins with it."""
 
 
 class ArgoControl(RolloutControl):
@@ -91,7 +93,11 @@ class ArgoControl(RolloutControl):
 
     def wait(self, seconds: float) -> RolloutStatus:
         def rests(one: ArgoRollout) -> bool:
-            return one.paused or one.stop is not None or one.judged.phase == DEGRADED
+            # What was just written stands beside what the controller said before it.
+            if one.judged.message.startswith(_ABORTED) and not one.aborted:
+                return False
+            at_stop = one.stop is not None and not (one.has_canary and one.status.get("promoteFull"))
+            return one.paused or at_stop or one.judged.phase == DEGRADED
 
         rollout = self._driver.look()
         rested = self._driver.wait(rollout, rests, seconds)
