@@ -57,17 +57,23 @@ def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
     return open_shop(request.param)
 
 
-def some(calls: int) -> list[tuple[int, str]]:
+def few(calls: int) -> list[tuple[int, str]]:
+    """Return one fault of a kind: not done, done and not answered, answered wrongly; spread over the calls."""
+    return [(1 + index * calls // 3, name) for index, name in enumerate(("500", "cut after", "stale"))]
+
+
+def each_once(calls: int) -> list[tuple[int, str]]:
     """Return each fault once, spread over the calls of a release."""
-    names = list(FAULTS)
-    return [(1 + index * calls // len(names), name) for index, name in enumerate(names)]
+    return [(1 + index * calls // len(FAULTS), name) for index, name in enumerate(FAULTS)]
 
 
 def all_of_them(calls: int) -> list[tuple[int, str]]:
     return list(itertools.product(range(1, calls + 1), FAULTS))
 
 
-@pytest.mark.parametrize("points", [some, pytest.param(all_of_them, marks=pytest.mark.variant)])
+@pytest.mark.parametrize(
+    "points", [few, *(pytest.param(points, marks=pytest.mark.variant) for points in (each_once, all_of_them))]
+)
 def test_a_release_completes_or_stops_where_the_next_run_goes_on(
     shop: Shop, points: Callable[[int], list[tuple[int, str]]], tmp_path: Path
 ) -> None:

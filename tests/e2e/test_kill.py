@@ -178,7 +178,7 @@ def victim(request: pytest.FixtureRequest, open_shop: OpenShop) -> Iterator[Vict
 
 def some(writes: int) -> list[tuple[int, str]]:
     """Return a few of the points, over all writes and each moment."""
-    return [(write, moment) for write, moment in zip(range(1, writes + 1, 4), itertools.cycle(MOMENTS), strict=False)]
+    return list(zip(range(2, writes + 1, 5), itertools.cycle(MOMENTS), strict=False))
 
 
 def all_of_them(writes: int) -> list[tuple[int, str]]:

@@ -55,9 +55,11 @@ class ArgoControl(RolloutControl):
         rollout = self._driver.look()
         if not rollout.has_canary:
             return resumed
-        if full:
-            return (*resumed, *self._written(rollout, writes.past_all_steps(rollout)))
         rested = self._driver.rested(rollout, _MOVING_SECONDS)
+        if full:
+            written = self._written(rested, writes.past_all_steps(rested))
+            self._driver.require_moved(rested, _MOVING_SECONDS)
+            return (*resumed, *written)
         if rested.is_inconclusive:
             return (*resumed, *self._written(rested, writes.deciding(rested)))
         if rested.stop is None:

@@ -120,7 +120,7 @@ class RolloutDriver:
             if time.monotonic() > deadline:
                 raise NotLive(f"{before.where} does not leave step {before.index}: {rollout.judged}")
             changed = self._change(rollout, RESTING_SECONDS)
-            if changed is None and is_unpausing(rollout.item):
+            if changed is None and (is_unpausing(rollout.item) or rollout.status.get("promoteFull")):
                 changed = self.write(rollout, writes.touching(rollout, now()))
             rollout = changed or rollout
 
