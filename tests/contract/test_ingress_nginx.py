@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.gradual.canary.plugins.module_utils._backends._ingress_controller import Controller
 from ansible_collections.gradual.canary.plugins.module_utils._backends.ingress_nginx import IngressNginx
 from ansible_collections.gradual.canary.plugins.module_utils._bands import bands
+from ansible_collections.gradual.canary.plugins.module_utils._sampler import Request, Sampler
 from ansible_collections.gradual.canary.plugins.module_utils._split_verification import SplitVerification
 from ansible_collections.gradual.canary.plugins.module_utils._traffic import EVERYTHING, NOTHING, Match, Weight
 from tests.contract.cluster_access import Access
@@ -114,6 +115,7 @@ def test_a_weight_above_its_total_is_everything(system: IngressNginxSystem) -> N
 
 def test_a_canary_that_somebody_switched_off_gives_nothing_whatever_else_it_says(real: IngressNginxSystem) -> None:
     """For ingress-nginx it is a plain Ingress then, and the older one has the path. Traefik follows either."""
+    wait_until_older(real)
     real.use().set(weight=EVERYTHING, matches=[HEADER])
     real.ask_until(only("v2"), count=60)
     real.annotate({f"{PREFIX}/canary": "false"})
@@ -123,10 +125,27 @@ def test_a_canary_that_somebody_switched_off_gives_nothing_whatever_else_it_says
     assert only("v1")(real.ask(60, {"X-Canary": "yes"}))
 
 
+def wait_until_older(system: IngressNginxSystem) -> None:
+    """Return when an Ingress that is made now is younger than the main one: their ages are whole seconds."""
+    item = system.operator.get("Ingress", system.name, system.namespace)
+    assert item is not None
+    made = datetime.datetime.fromisoformat(item["metadata"]["creationTimestamp"])
+    while datetime.datetime.now(datetime.UTC) < made + datetime.timedelta(seconds=1):
+        time.sleep(0.05)
+
+
 def test_the_finest_weight_there_is_reaches_clients(real: IngressNginxSystem) -> None:
     """2.5 % has no whole percent: it takes a total."""
     real.use().set(weight=Weight(250))
     assert_clients_see(real, 250, within=100)
+
+
+def wait_until_served_at(system: IngressNginxSystem, host: str, version: str) -> None:
+    """Return when another host than the system's own leads to this version: then its Ingress counts for all."""
+    request = Request(f"http://{system.address}/", host=host)
+    deadline = time.monotonic() + 20
+    while {outcome(sample) for sample in Sampler(request, rate=100.0, limit=5, timeout=10.0)} != {version}:
+        assert time.monotonic() < deadline, f"{host} does not lead to {version}"
 
 
 def assert_clients_see(system: IngressNginxSystem, points: int, within: int = 500) -> None:
@@ -268,6 +287,7 @@ def test_a_canarys_service_that_is_somebodys_default_backend_is_found_before_the
         errors = [finding for finding in real.use().preflight() if finding.level == "error"]
         assert [finding.code for finding in errors] == ["primary_backend"]
         assert "the default backend" in errors[0].message
+        wait_until_served_at(real, f"preview.{real.hostname}", "v2")
         assert real.use().serves("web-v2")
         real.use().set(weight=EVERYTHING)
         deadline = time.monotonic() + real.use().capabilities.propagation_seconds + 2
