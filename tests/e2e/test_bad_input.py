@@ -269,8 +269,11 @@ def test_a_forbidden_verb_is_named_with_the_rule_that_would_allow_it(shop: Shop)
         "resources: [httproutes], verbs: [get]}",
         canary_cluster=cluster,
     )
-    rule = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}
-    operator.create({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": place, "rules": [rule]})
+    rules = [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "patch"]},
+    ]
+    operator.create({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": place, "rules": rules})
     operator.create(
         {
             "apiVersion": f"{group}/v1",
