@@ -184,11 +184,13 @@ def _rate_gate(gate: RateGate) -> dict[str, t.Any]:
 
 def _counted(verification: Verification) -> str:
     claim, test = verification.claim, verification.split.test
-    hits = test.counts.get(claim.canary, 0)
-    low, high = confidence_interval(hits, test.count, _LEVEL) if test.count else (0.0, 1.0)
     canary = _canary(verification)
+    hits, count = test.counts.get(claim.canary, 0), test.count
+    if not count:  # what was judged came before the last attempt began
+        hits, count = canary.count, sum(answers.count for answers in verification.answers.values())
+    low, high = confidence_interval(hits, count, _LEVEL) if count else (0.0, 1.0)
     errors = sum(answers.errors for answers in verification.answers.values())
-    parts = [f"{hits} of {test.count} answers from {claim.canary}"]
+    parts = [f"{hits} of {count} answers from {claim.canary}"]
     if 0 < claim.weight.points < WHOLE:
         parts.append(f"99 % interval {100 * low:.1f}-{100 * high:.1f} %")
     parts.append(f"{errors} errors" + (f" ({canary.errors} from {claim.canary})" if errors else ""))

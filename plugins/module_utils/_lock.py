@@ -10,6 +10,7 @@ dry run of the next write carries its time of now. No clock of a machine that ru
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import typing as t
@@ -123,8 +124,10 @@ class Lock:
         """
         wrote, lost = False, None
         for _attempt in range(_ATTEMPTS):
+            lease = self._find() or self._created()
+            if lease is None:
+                continue
             try:
-                lease = self._find() or self._created()
                 before = holding_of(lease)
                 if before and before.holder == holder:
                     self.renew(holder)  # a read alone is no sign of life
@@ -198,19 +201,20 @@ class Lock:
     def _find(self) -> Object | None:
         return self._cluster.find("Lease", self._name, self._namespace)
 
-    def _created(self) -> Object:
-        """Make the Lease without a holder: of two runs that do so at once, both go on from the same one."""
+    def _created(self) -> Object | None:
+        """Make the Lease without a holder: of two runs that do so at once, both go on from the same one.
+
+        Returns None when somebody deleted it meanwhile. Raises NotFound when there is no such namespace.
+        """
         lease: Object = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": self._name, "namespace": self._namespace},
             "spec": {"leaseDurationSeconds": SECONDS},
         }
-        self._cluster.apply(lease)
-        found = self._find()
-        if found is None:
-            raise NotFound(f"Lease {self._namespace}/{self._name} was deleted as soon as it was made")
-        return found
+        with contextlib.suppress(Conflict):  # another run made it, and has it by now
+            self._cluster.apply(lease)
+        return self._find()
 
     def _has_ended(self, lease: Object, held: Holding) -> bool:
         renewal = [{"op": "add", "path": "/spec/renewTime", "value": _now()}]

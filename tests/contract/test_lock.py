@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.gradual.canary.plugins.module_utils._errors import Forbidden
+from ansible_collections.gradual.canary.plugins.module_utils._errors import Forbidden, NotFound
 from ansible_collections.gradual.canary.plugins.module_utils._lock import LEAST_SECONDS, Lock, Locked, LockLost
 from ansible_collections.gradual.canary.plugins.module_utils._lock_keeper import Keeper
 from ansible_collections.gradual.canary.plugins.modules import version
@@ -162,6 +162,11 @@ def test_a_lease_that_somebody_deleted_is_held_by_nobody(access: Access, lock: L
     with pytest.raises(LockLost, match="nobody holds it now"):
         lock.renew("olga@bastion 1")
     assert not lock.give_back("olga@bastion 1")
+
+
+def test_a_namespace_that_is_not_there_is_named(access: Access) -> None:
+    with pytest.raises(NotFound, match='namespaces "nowhere" not found'):
+        another(access, "nowhere").take("olga@bastion 1", "release of v2")
 
 
 def test_a_missing_permission_is_named(access: Access, namespace: str) -> None:

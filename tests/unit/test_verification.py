@@ -209,3 +209,15 @@ def test_a_bake_ends_with_a_proof_of_its_own_however_long_it_was(deadline: float
 def test_every_value_of_a_result_is_plain_json() -> None:
     result = _evidence.as_result(verify(claim("10"), splitting(0.10)), since=0.0)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_a_verdict_before_the_first_answer_of_an_attempt_tells_what_it_rests_on() -> None:
+    """A probe that settles: the gateway's own errors, then a canary whose errors end it as a new attempt begins."""
+    verification = Verification(claim("100", settle=30.0), 0.0)
+    for index in range(3):
+        verification.take(answer(index), "v1")
+    verification.split.start_afresh()
+    verification.take(answer(4, status=500), "v2")
+    verification.split.start_afresh()
+    sentence = _evidence.sentence(verification)
+    assert "1 of 4 answers from v2" in sentence, sentence
