@@ -353,7 +353,7 @@ def test_of_several_mistakes_at_once_the_first_is_told_and_nothing_is_touched(sh
 
 
 def test_a_release_without_a_version_is_told_the_variable(shop: Shop) -> None:
-    fails(shop, "release", "canary_version")
+    fails(shop, "release", "Nobody said which version of web to release", "-e canary_version=v2")
 
 
 # the client's side
